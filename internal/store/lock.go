@@ -1,0 +1,80 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// A Lock keeps a second run away from the database. The kernel releases it when
+// the process dies, however it dies.
+type Lock struct {
+	flock  *flock.Flock
+	holder string
+}
+
+// A BusyError says that another syncer works on the database.
+type BusyError struct {
+	Path   string
+	Holder string // who, as far as known
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("another syncer is working on %s%s", e.Path, e.Holder)
+}
+
+// Hint says what to do about it.
+func (e *BusyError) Hint() string {
+	return "wait until it is done, or stop it; nothing was changed here"
+}
+
+type holder struct {
+	PID   int       `json:"pid"`
+	Doing string    `json:"doing"`
+	Since time.Time `json:"since"`
+}
+
+// TryLock takes the lock of a database for what is about to be done, such as
+// "sync". The error is a BusyError if another process holds it.
+func TryLock(path, doing string, now time.Time) (*Lock, error) {
+	l := &Lock{flock: flock.New(path + ".lock"), holder: path + ".holder"}
+	ok, err := l.flock.TryLock()
+	if err != nil {
+		return nil, &InputError{path, "its lock file cannot be used: " + err.Error(), "give this user write permission for the folder"}
+	}
+	if !ok {
+		return nil, &BusyError{path, readHolder(l.holder)}
+	}
+	// Who holds it is told in a second file: the lock file itself is never
+	// deleted or replaced, or two processes could hold a lock of that name.
+	note, err := json.Marshal(holder{os.Getpid(), doing, now.UTC().Truncate(time.Second)})
+	if err == nil {
+		err = os.WriteFile(l.holder, note, 0o644)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("noting who works on the database: %w", err), l.flock.Unlock())
+	}
+	return l, nil
+}
+
+// Unlock gives the lock back.
+func (l *Lock) Unlock() error {
+	if err := os.Remove(l.holder); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return errors.Join(err, l.flock.Unlock())
+	}
+	return l.flock.Unlock()
+}
+
+func readHolder(path string) string {
+	var h holder
+	data, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(data, &h) != nil || h.PID == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": process %d, %s, since %s", h.PID, strings.TrimSpace(h.Doing), h.Since.Format(time.RFC3339))
+}
