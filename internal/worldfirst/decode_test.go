@@ -1,0 +1,311 @@
+package worldfirst
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"billsync/internal/bill"
+)
+
+func samplePage(t testing.TB, name string) bill.Page {
+	t.Helper()
+	env, ok := readEnvelope(sample(t, name))
+	if !ok {
+		t.Fatalf("%s is no result", name)
+	}
+	page, err := decodePage(env.members)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return page
+}
+
+func bills(t *testing.T, page bill.Page) []bill.Bill {
+	t.Helper()
+	var bills []bill.Bill
+	for i, item := range page.Items {
+		if item.Rejected || len(item.Problems) > 0 {
+			t.Errorf("item %d: rejected %v, problems %q", i, item.Rejected, item.Problems)
+		}
+		if !json.Valid(item.Bill.Raw) || !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(item.Bill.Hash) {
+			t.Errorf("item %d: raw %s, hash %q", i, item.Bill.Raw, item.Bill.Hash)
+		}
+		bills = append(bills, item.Bill)
+	}
+	return bills
+}
+
+var withoutRaw = cmpopts.IgnoreFields(bill.Bill{}, "Raw", "Hash")
+
+func utc(year, month, day, hour, minute, second, ms int) time.Time {
+	return time.Date(year, time.Month(month), day, hour, minute, second, ms*1e6, time.UTC)
+}
+
+func TestDecodeSuccess(t *testing.T) {
+	t.Parallel()
+	page := samplePage(t, "queryBillList.response.success.json")
+	if page.Number != 1 || page.TotalCount != 6 || page.TotalPages != 1 {
+		t.Errorf("page %d, %d bills, %d pages, want 1, 6, 1", page.Number, page.TotalCount, page.TotalPages)
+	}
+	common := bill.Bill{
+		AssetID: "CARD0000000000000000000000000001", MaskedCardNo: "555555******4444", CardLast4: "4444",
+		CardNickName: "Ads card 1", BillType: "CARD_PAYMENT",
+	}
+	want := make([]bill.Bill, 6)
+	for i := range want {
+		want[i] = common
+	}
+	set := func(i int, order, status, merchant, country, rate, updated string, at time.Time, trade, out, in *bill.Amount) {
+		b := &want[i]
+		b.OrderNo, b.Status, b.MerchantName, b.TradeCountry, b.ExchangeRate, b.LastUpdateRaw = order, status, merchant, country, rate, updated
+		b.TransactionTime, b.Trade, b.Out, b.In = at, trade, out, in
+		ms, _ := number(updated)
+		b.LastUpdate = time.UnixMilli(ms).UTC()
+	}
+	sum := func(currency string, v int64) *bill.Amount { return &bill.Amount{Currency: currency, Value: v} }
+	set(0, "20260128190741000100120000006", "WAITING_CLEARANCE", "EXAMPLE HOSTING KK", "JP", "0.0064", "1769562754237",
+		utc(2026, 1, 28, 1, 12, 33, 0), sum("JPY", 15800), sum("USD", 10112), nil)
+	set(1, "20260121190741000100120000005", "FAILED", "EXAMPLE ADS LTD", "GB", "", "1769006406237",
+		utc(2026, 1, 21, 14, 40, 5, 0), sum("GBP", 249900), sum("USD", 0), nil)
+	want[1].FailCode, want[1].FailDesc = "WORLD_CARD_BALANCE_NOT_ENOUGH", "Insufficient account balance."
+	set(2, "20260117190741000100120000004", "CANCELLED", "EXAMPLE KOREA CO", "KR", "0.00068", "1768764011237",
+		utc(2026, 1, 17, 7, 1, 59, 0), sum("KRW", 59000), sum("USD", 4012), nil)
+	set(3, "20260112190741000100120000003", "PARTIAL_REFUND", "EXAMPLE TRADING W.L.L.", "BH", "2.6528", "1769335540237",
+		utc(2026, 1, 12, 3, 30, 0, 0), sum("BHD", 12500), sum("USD", 3316), sum("USD", 1326))
+	set(4, "20260110190741000100120000002", "REFUNDED", "EXAMPLE SOFTWARE 有限公司", "IE", "1", "1768528800237",
+		utc(2026, 1, 10, 1, 12, 33, 0), sum("EUR", 4999), sum("EUR", 4999), sum("EUR", 4999))
+	set(5, "20260110190741000100120000001", "SUCCESS", "EXAMPLE CLOUD & CO <BILLING>", "US", "1", "1768162200237",
+		utc(2026, 1, 10, 0, 0, 1, 0), sum("USD", 10000), sum("USD", 10000), nil)
+	got := bills(t, page)
+	if diff := cmp.Diff(want, got, withoutRaw); diff != "" {
+		t.Errorf("bills of the success sample (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(string(got[5].Raw), `"merchantName": "EXAMPLE CLOUD & CO <BILLING>"`) {
+		t.Errorf("raw bill %s is not as received", got[5].Raw)
+	}
+}
+
+func TestDecodeVariants(t *testing.T) {
+	t.Parallel()
+	page := samplePage(t, "queryBillList.response.variants.json")
+	if page.Number != 1 || page.TotalCount != 2 || page.TotalPages != 1 {
+		t.Errorf("page %d, %d bills, %d pages, want 1, 2, 1", page.Number, page.TotalCount, page.TotalPages)
+	}
+	want := []bill.Bill{
+		{
+			BillNo: "B2026020700000000000000000000001", AssetID: "CARD0000000000000000000000000001",
+			MaskedCardNo: "************4444", CardLast4: "4444", OrderNo: "20260207190741000100120000010",
+			TransactionTime: utc(2026, 2, 7, 2, 0, 0, 0), MerchantName: "EXAMPLE NUMERIC",
+			Trade: &bill.Amount{Currency: "JPY", Value: 1200}, Out: &bill.Amount{Currency: "USD", Value: 768},
+			ExchangeRate: "0.0064", BillType: "CARD_REFUND", TradeCountry: "JP", Status: "A_FUTURE_STATUS",
+			LastUpdate: utc(2026, 2, 7, 2, 0, 1, 237), LastUpdateRaw: "1770429601237",
+			BudgetAccountID: "BA0000000000000001",
+		},
+		{
+			AssetID: "CARD0000000000000000000000000002", MaskedCardNo: "************1881", CardLast4: "1881",
+			OrderNo: "20260207190741000100120000011", TransactionTime: utc(2026, 2, 7, 2, 5, 0, 123),
+			Trade: &bill.Amount{Currency: "USD", Value: -1500}, In: &bill.Amount{Currency: "USD", Value: 1500},
+			BillType: "CARD_PAYMENT", Status: "SUCCESS",
+			LastUpdate: utc(2026, 2, 7, 2, 5, 2, 0), LastUpdateRaw: "2026-02-07T10:05:02+08:00",
+		},
+	}
+	got := bills(t, page)
+	if diff := cmp.Diff(want, got, withoutRaw, cmpopts.IgnoreFields(bill.Bill{}, "Metadata")); diff != "" {
+		t.Errorf("bills of the variants sample (-want +got):\n%s", diff)
+	}
+	var metadata map[string]string
+	if err := json.Unmarshal([]byte(got[0].Metadata), &metadata); err != nil || metadata["k"] != "v" || got[1].Metadata != "" {
+		t.Errorf("metadata %q and %q", got[0].Metadata, got[1].Metadata)
+	}
+	if raw := string(got[0].Raw); strings.Contains(raw, "5555555555554444") || !strings.Contains(raw, `"cardNo": "****4444"`) || !strings.Contains(raw, "someFutureField") {
+		t.Errorf("raw bill %s, want the card number cut and all else kept", raw)
+	}
+}
+
+func TestDecodeOtherSamples(t *testing.T) {
+	t.Parallel()
+	same := bills(t, samplePage(t, "queryBillList.response.same-orderno.json"))
+	if len(same) != 2 || same[0].OrderNo != same[1].OrderNo || same[0].Hash == same[1].Hash || same[0].Trade.Value != 5000 || same[1].Trade.Value != 2500 {
+		t.Errorf("same-orderno gave %+v", same)
+	}
+	empty := samplePage(t, "queryBillList.response.empty.json")
+	if len(empty.Items) != 0 || empty.TotalCount != 0 || empty.Number != 1 || empty.TotalPages != 0 {
+		t.Errorf("empty gave %+v", empty)
+	}
+	for name, want := range map[string]string{"notify_bill.request.json": "SUCCESS", "notify_bill.request.failed.json": "FAILED"} {
+		item := DecodeItem(sample(t, name))
+		if item.Rejected || len(item.Problems) > 0 || item.Bill.Status != want || item.Bill.OrderNo == "" {
+			t.Errorf("%s gave %+v", name, item)
+		}
+	}
+	if got := DecodeItem(sample(t, "notify_bill.request.failed.json")).Bill; got.FailCode != "WORLD_CARD_OVER_LIMIT" || got.FailDesc != "Insufficient daily/monthly limit." {
+		t.Errorf("fail reason %q, %q", got.FailCode, got.FailDesc)
+	}
+}
+
+// with returns a bill with more or other members.
+func with(members string) string {
+	return `{"orderNo":"1","transactionTime":"2026-02-07T02:00:00Z",` + members + `}`
+}
+
+func TestDecodeItemTolerates(t *testing.T) {
+	t.Parallel()
+	base := bill.Bill{OrderNo: "1", TransactionTime: utc(2026, 2, 7, 2, 0, 0, 0)}
+	usd := &bill.Amount{Currency: "USD", Value: 100}
+	for _, tt := range []struct {
+		in       string
+		want     func(*bill.Bill)
+		problems []string
+	}{
+		{`"x":1`, func(*bill.Bill) {}, nil},
+		{`"orderNo":20260207190741000100120000010`, func(b *bill.Bill) { b.OrderNo = "20260207190741000100120000010" }, nil},
+		{`"transactionTime":1770429601237`, func(b *bill.Bill) { b.TransactionTime = utc(2026, 2, 7, 2, 0, 1, 237) }, nil},
+		{`"merchantName":true,"tradeCountry":12,"exchangeRate":0.00640,"billNo":null`,
+			func(b *bill.Bill) { b.MerchantName, b.TradeCountry, b.ExchangeRate = "true", "12", "0.00640" }, nil},
+		{`"merchantName":"a","merchantName":"b"`, func(b *bill.Bill) { b.MerchantName = "b" }, nil},
+		{`"MERCHANTNAME":"a","merchantname":"b","OrderNo":"2"`, func(*bill.Bill) {}, nil},
+		{`"merchantN\u0061me":"caf\u00e9 \u0000x"`, func(b *bill.Bill) { b.MerchantName = "café x" }, nil},
+		{"\"merchantName\":\"a\xffb\",\"metadata\":{\"k\":\"\xff\"}", func(b *bill.Bill) { b.MerchantName, b.Metadata = "a\ufffdb", "{\"k\":\"\ufffd\"}" }, nil},
+		{`"merchantName":"x 4111111111111111"`, func(b *bill.Bill) { b.MerchantName = "x ****1111" }, nil},
+		{`"merchantName":{"a":1},"billStatus":["S"]`, func(*bill.Bill) {}, []string{"merchantName: an object, not text", "billStatus: a list, not text"}},
+		{`"cardNickName":[1]`, func(*bill.Bill) {}, []string{"cardNickName: a list, not text"}},
+		{`"maskedCardNo":"5555555555554444"`, func(b *bill.Bill) { b.MaskedCardNo, b.CardLast4 = "****4444", "4444" }, nil},
+		{`"cardNo":5555555555554444`, func(b *bill.Bill) { b.MaskedCardNo, b.CardLast4 = "************4444", "4444" }, nil},
+		{`"cardNo":"5555 5555 5555 4444","maskedCardNo":"**** 4444"`, func(b *bill.Bill) { b.MaskedCardNo, b.CardLast4 = "**** 4444", "4444" }, nil},
+		{`"cardNo":"555555******4444"`, func(b *bill.Bill) { b.MaskedCardNo, b.CardLast4 = "555555******4444", "4444" }, nil},
+		{`"cardNo":"4444"`, func(b *bill.Bill) { b.CardLast4 = "4444" }, nil},
+		{`"cardNo":"4444","maskedCardNo":"hidden"`, func(b *bill.Bill) { b.MaskedCardNo, b.CardLast4 = "hidden", "4444" }, nil},
+		{`"cardNo":"b3BhcXVl"`, func(*bill.Bill) {}, nil},
+		{`"outAmount":{"currency":"USD","value":"100"}`, func(b *bill.Bill) { b.Out = usd }, nil},
+		{`"inAmount":{"value":100,"currency":"USD","x":1}`, func(b *bill.Bill) { b.In = usd }, nil},
+		{`"outAmount":null`, func(*bill.Bill) {}, nil},
+		{`"tradeAmount":{"currency":"USD","value":"12.50"}`, func(*bill.Bill) {}, []string{`tradeAmount: value "12.50" is not a whole number of smallest units`}},
+		{`"tradeAmount":{"currency":"USD","value":1e2}`, func(*bill.Bill) {}, []string{`tradeAmount: value "1e2" is not a whole number of smallest units`}},
+		{`"tradeAmount":{"currency":"USD","value":"1234567890123456789"}`, func(*bill.Bill) {}, []string{`tradeAmount: value "1234567890123456789" is not a whole number of smallest units`}},
+		{`"tradeAmount":{"currency":"USD","value":"123456789012345678"}`, func(b *bill.Bill) { b.Trade = &bill.Amount{Currency: "USD", Value: 123456789012345678} }, nil},
+		{`"tradeAmount":{"currency":"USD"}`, func(*bill.Bill) {}, []string{"tradeAmount: no value"}},
+		{`"tradeAmount":{"currency":"USD","value":null}`, func(*bill.Bill) {}, []string{"tradeAmount: no value"}},
+		{`"tradeAmount":{"currency":"USD","value":[1]}`, func(*bill.Bill) {}, []string{"tradeAmount: value is a list, not a number"}},
+		{`"tradeAmount":{"value":"1"}`, func(*bill.Bill) {}, []string{"tradeAmount: no currency"}},
+		{`"tradeAmount":{"value":"1","currency":" "}`, func(*bill.Bill) {}, []string{"tradeAmount: no currency"}},
+		{`"tradeAmount":{"value":"1","currency":840}`, func(*bill.Bill) {}, []string{"tradeAmount: currency is a number, not text"}},
+		{`"tradeAmount":{"Value":"1","currency":"USD"}`, func(*bill.Bill) {}, []string{"tradeAmount: no value"}},
+		{`"tradeAmount":"USD 1","inAmount":5`, func(*bill.Bill) {}, []string{"tradeAmount: text, not an object", "inAmount: a number, not an object"}},
+		{`"billFailReason":"WORLD_CARD_X"`, func(b *bill.Bill) { b.FailCode = "WORLD_CARD_X" }, nil},
+		{`"billFailReason":{"errorCode":7,"errorDesc":"card 4111111111111111"}`, func(b *bill.Bill) { b.FailCode, b.FailDesc = "7", "card ****1111" }, nil},
+		{`"billFailReason":{"errorCode":{},"errorDesc":"x"}`, func(b *bill.Bill) { b.FailDesc = "x" }, []string{"billFailReason: errorCode is an object, not text"}},
+		{`"billFailReason":[]`, func(*bill.Bill) {}, []string{"billFailReason: a list, not an object"}},
+		{`"lastUpdate":"yesterday"`, func(b *bill.Bill) { b.LastUpdateRaw = "yesterday" }, nil},
+		{`"lastUpdate":1770429601`, func(b *bill.Bill) { b.LastUpdateRaw, b.LastUpdate = "1770429601", utc(2026, 2, 7, 2, 0, 1, 0) }, nil},
+		{`"lastUpdate":{}`, func(*bill.Bill) {}, []string{"lastUpdate: an object, not a time"}},
+		{`"metadata":"text"`, func(*bill.Bill) {}, nil},
+		{`"metadata":{ "a":"4111111111111111"}`, func(b *bill.Bill) { b.Metadata = `{ "a":"****1111"}` }, nil},
+		{`"budgetAccount":{"id":"x"},"budgetAccountID":"y"`, func(*bill.Bill) {}, nil},
+		{`"budgetAccountId":"BA1"`, func(b *bill.Bill) { b.BudgetAccountID = "BA1" }, nil},
+	} {
+		want := base
+		tt.want(&want)
+		got := DecodeItem([]byte(with(tt.in)))
+		if got.Rejected {
+			t.Errorf("%s was rejected: %q", tt.in, got.Problems)
+		}
+		if diff := cmp.Diff(want, got.Bill, withoutRaw); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.in, diff)
+		}
+		if !slices.Equal(got.Problems, tt.problems) {
+			t.Errorf("%s: problems %q, want %q", tt.in, got.Problems, tt.problems)
+		}
+	}
+}
+
+func TestDecodeItemRejects(t *testing.T) {
+	t.Parallel()
+	const noOrder, noTime = "orderNo: missing or blank", "transactionTime: missing or blank"
+	for _, tt := range []struct {
+		in       string
+		problems []string
+	}{
+		{`{}`, []string{noOrder, noTime}},
+		{`{"orderNo":" \t","transactionTime":""}`, []string{noOrder, noTime}},
+		{`{"orderNo":null,"transactionTime":null}`, []string{noOrder, noTime}},
+		{`{"orderNo":"\u0000","transactionTime":"2026-02-07T02:00:00Z"}`, []string{noOrder}},
+		{`{"orderNo":{},"transactionTime":[]}`, []string{"orderNo: an object, not text", "transactionTime: a list, not a time"}},
+		{`{"orderNo":"1","transactionTime":"2026-02-07T02:00:00"}`, []string{`transactionTime: "2026-02-07T02:00:00": ` + errNoOffset.Error()}},
+		{`{"orderNo":"1","transactionTime":"4111111111111111"}`, []string{`transactionTime: "****1111": ` + errTime.Error()}},
+		{`"text"`, []string{"not an object but text"}},
+		{`[]`, []string{"not an object but a list"}},
+		{`null`, []string{"not an object but null"}},
+		{`12`, []string{"not an object but a number"}},
+		{`"4111111111111111"`, []string{"not an object but text"}},
+		{`{"orderNo":`, []string{"not JSON"}},
+		{``, []string{"not JSON"}},
+	} {
+		got := DecodeItem([]byte(tt.in))
+		if !got.Rejected || !slices.Equal(got.Problems, tt.problems) {
+			t.Errorf("%s: rejected %v, problems %q, want %q", tt.in, got.Rejected, got.Problems, tt.problems)
+		}
+		if len(got.Bill.Hash) != 32 || string(got.Bill.Raw) != string(Scrub([]byte(tt.in))) {
+			t.Errorf("%s: hash %q, raw %s", tt.in, got.Bill.Hash, got.Bill.Raw)
+		}
+		if diff := cmp.Diff(bill.Bill{}, got.Bill, withoutRaw); diff != "" {
+			t.Errorf("%s: more than raw and hash is set:\n%s", tt.in, diff)
+		}
+	}
+}
+
+func TestDecodeItemKeepsItsOwnBytes(t *testing.T) {
+	t.Parallel()
+	in := []byte(with(`"merchantName":"A"`))
+	item := DecodeItem(in)
+	for i := range in {
+		in[i] = 'x'
+	}
+	if want := with(`"merchantName":"A"`); string(item.Bill.Raw) != want || item.Bill.MerchantName != "A" {
+		t.Errorf("the item changed with the caller's buffer: %s", item.Bill.Raw)
+	}
+}
+
+func FuzzDecodeItem(f *testing.F) {
+	for _, name := range []string{"success", "variants", "same-orderno"} {
+		env, _ := readEnvelope(sample(f, "queryBillList.response."+name+".json"))
+		for _, raw := range appendElements(nil, find(env.members, "billList")) {
+			f.Add(raw)
+		}
+	}
+	f.Add(sample(f, "notify_bill.request.failed.json"))
+	f.Add([]byte(`{"orderNo":1,"transactionTime":"0000-01-01T00:00:00+23:59","tradeAmount":{"value":-0,"currency":"\ud800"}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		item := DecodeItem(raw)
+		b := item.Bill
+		if len(b.Hash) != 32 {
+			t.Fatalf("hash %q", b.Hash)
+		}
+		if json.Valid(raw) {
+			if !json.Valid(b.Raw) || !utf8.Valid(b.Raw) {
+				t.Fatalf("raw %q is no JSON", b.Raw)
+			}
+			if left := cardRuns(t, b.Raw); left != "" {
+				t.Fatalf("raw %q holds %q", b.Raw, left)
+			}
+			if again := DecodeItem(b.Raw); again.Bill.Hash != b.Hash {
+				t.Fatalf("%q: the hash of its own raw bill differs", raw)
+			}
+		}
+		if item.Rejected != (b.OrderNo == "") || item.Rejected && len(item.Problems) == 0 {
+			t.Fatalf("rejected %v, problems %q, order %q", item.Rejected, item.Problems, b.OrderNo)
+		}
+		for _, text := range append(item.Problems, b.OrderNo, b.MerchantName, b.FailDesc, b.LastUpdateRaw, b.CardNickName, b.Metadata) {
+			if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+				t.Fatalf("%q is no text for a column", text)
+			}
+		}
+	})
+}

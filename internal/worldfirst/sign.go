@@ -1,0 +1,120 @@
+package worldfirst
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// TimeFormat is how times are written in requests and in the Request-Time
+// header: whole seconds with an explicit offset (API §3.4).
+const TimeFormat = "2006-01-02T15:04:05-07:00"
+
+// QueryBillListPath is the path that lists bills (API §6). It begins with a
+// slash, because the signed text does (API §4.2).
+const QueryBillListPath = "/amsin/api/v1/business/worldcard/queryBillList"
+
+// algorithm is the only signature algorithm in use: RSASSA-PKCS1-v1_5 with
+// SHA-256 (API §4.1).
+const algorithm = "RSA256"
+
+// StringToSign returns the text a signature covers (API §4.2, §4.3). For an
+// answer, at is the answer's own Response-Time and method and path are those
+// of the request.
+func StringToSign(method, path, clientID, at string, body []byte) []byte {
+	b := make([]byte, 0, len(method)+len(path)+len(clientID)+len(at)+len(body)+4)
+	b = append(b, method...)
+	b = append(b, ' ')
+	b = append(b, path...)
+	b = append(b, '\n')
+	b = append(b, clientID...)
+	b = append(b, '.')
+	b = append(b, at...)
+	b = append(b, '.')
+	return append(b, body...)
+}
+
+// Sign returns the value of the Signature header for a message (API §4.2).
+func Sign(key *rsa.PrivateKey, keyVersion int, method, path, clientID, at string, body []byte) (header string, err error) {
+	if key == nil {
+		return "", errors.New("signing: no private key")
+	}
+	sum := sha256.Sum256(StringToSign(method, path, clientID, at, body))
+	sig, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+	if err != nil {
+		return "", fmt.Errorf("signing: %w", err)
+	}
+	return "algorithm=" + algorithm + ", keyVersion=" + strconv.Itoa(keyVersion) +
+		", signature=" + url.QueryEscape(base64.StdEncoding.EncodeToString(sig)), nil
+}
+
+// Verify reports whether a Signature header was made over the message by the
+// owner of any of the keys (API §4.3). The error says why not, and never holds
+// the signature.
+func Verify(keys []*rsa.PublicKey, header, method, path, clientID, at string, body []byte) error {
+	if len(keys) == 0 {
+		return errors.New("verifying: no public key")
+	}
+	sig, err := parseSignature(header)
+	if err != nil {
+		return fmt.Errorf("verifying: %w", err)
+	}
+	if at == "" {
+		return errors.New("verifying: the message carries no time")
+	}
+	sum := sha256.Sum256(StringToSign(method, path, clientID, at, body))
+	for _, key := range keys {
+		if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig) == nil {
+			return nil
+		}
+	}
+	return errors.New("verifying: the signature does not fit the message and our server key")
+}
+
+// parseSignature takes the signature's bytes out of a Signature header: parts
+// separated by commas, in any order, blanks optional; the value URL-escaped or
+// raw base64 (API §4.3).
+func parseSignature(header string) ([]byte, error) {
+	if strings.TrimSpace(header) == "" {
+		return nil, errors.New("no signature")
+	}
+	var text string
+	for part := range strings.SplitSeq(header, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		value = strings.TrimSpace(value)
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "algorithm":
+			if !strings.EqualFold(value, algorithm) {
+				return nil, fmt.Errorf("signature algorithm %.20q is not %s", value, algorithm)
+			}
+		case "signature":
+			if text != "" {
+				return nil, errors.New("two signatures in one header")
+			}
+			text = value
+		}
+	}
+	if text == "" {
+		return nil, errors.New("the signature is empty")
+	}
+	// Only an escaped value may be unescaped: unescaping raw base64 would turn
+	// each plus sign into a blank.
+	if strings.Contains(text, "%") {
+		unescaped, err := url.PathUnescape(text)
+		if err != nil {
+			return nil, errors.New("the signature is not URL-encoded text")
+		}
+		text = unescaped
+	}
+	sig, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, errors.New("the signature is not base64")
+	}
+	return sig, nil
+}

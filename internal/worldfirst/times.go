@@ -1,0 +1,132 @@
+package worldfirst
+
+import (
+	"errors"
+	"strconv"
+	"time"
+)
+
+var (
+	errTime     = errors.New("not a time: expected ISO 8601 with an offset, or seconds or milliseconds since 1970")
+	errNoOffset = errors.New("the time has no offset, so it may be any of a day's hours")
+)
+
+// ParseTime reads a time of the provider (API §3.4): ISO 8601 with an explicit
+// offset, with or without a fraction, or a count of seconds (10 digits) or
+// milliseconds (13 digits) since 1970. The result is in UTC and whole
+// milliseconds; finer fractions are cut off. A time without an offset is
+// refused rather than guessed at.
+func ParseTime(text string) (time.Time, error) {
+	t, err := parseInstant(text)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return t.Truncate(time.Millisecond), nil
+}
+
+// parseInstant is ParseTime with all of the fraction, so that two times that
+// differ only beyond the milliseconds do not look the same.
+//
+// It is written out because time.Parse takes more than ISO 8601 allows, such
+// as a comma before the fraction or an hour of one digit, and no form of it
+// takes both ways to write an offset.
+func parseInstant(text string) (time.Time, error) {
+	if n, ok := number(text); ok {
+		switch len(text) {
+		case 10:
+			return time.Unix(n, 0).UTC(), nil
+		case 13:
+			return time.UnixMilli(n).UTC(), nil
+		}
+		return time.Time{}, errTime
+	}
+	// 2006-01-02T15:04:05
+	const shape = "dddd-dd-ddTdd:dd:dd"
+	if len(text) < len(shape) {
+		return time.Time{}, errTime
+	}
+	for i := range len(shape) {
+		if shape[i] == 'd' && isDigit(text[i]) || shape[i] == text[i] && shape[i] != 'd' {
+			continue
+		}
+		return time.Time{}, errTime
+	}
+	year, month, day := digits(text[0:4]), digits(text[5:7]), digits(text[8:10])
+	hour, minute, second := digits(text[11:13]), digits(text[14:16]), digits(text[17:19])
+	if hour > 23 || minute > 59 || second > 59 {
+		return time.Time{}, errTime
+	}
+	rest := text[len(shape):]
+	nanos := 0
+	if rest != "" && rest[0] == '.' {
+		end, scale := 1, 100_000_000
+		for ; end < len(rest) && isDigit(rest[end]); end++ {
+			nanos += int(rest[end]-'0') * scale
+			scale /= 10
+		}
+		if end == 1 {
+			return time.Time{}, errTime
+		}
+		rest = rest[end:]
+	}
+	if rest == "" {
+		return time.Time{}, errNoOffset
+	}
+	offset, err := parseOffset(rest)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
+	if t.Day() != day || t.Month() != time.Month(month) {
+		return time.Time{}, errTime // time.Date makes 1 March of 30 February
+	}
+	return t.Add(-offset), nil
+}
+
+// parseOffset reads Z, +08:00 or +0800.
+func parseOffset(text string) (time.Duration, error) {
+	if text == "Z" {
+		return 0, nil
+	}
+	if len(text) == 6 && text[3] == ':' {
+		text = text[:3] + text[4:]
+	}
+	if len(text) != 5 || (text[0] != '+' && text[0] != '-') {
+		return 0, errTime
+	}
+	if _, ok := number(text[1:]); !ok {
+		return 0, errTime
+	}
+	hours, minutes := digits(text[1:3]), digits(text[3:5])
+	if hours > 23 || minutes > 59 {
+		return 0, errTime
+	}
+	d := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
+	if text[0] == '-' {
+		d = -d
+	}
+	return d, nil
+}
+
+// number reads text that is nothing but digits, at most 18 of them.
+func number(text string) (int64, bool) {
+	if len(text) < 1 || len(text) > 18 {
+		return 0, false
+	}
+	for i := range len(text) {
+		if !isDigit(text[i]) {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
+}
+
+// digits reads a few digits that were checked before.
+func digits(text string) int {
+	n := 0
+	for i := range len(text) {
+		n = n*10 + int(text[i]-'0')
+	}
+	return n
+}
