@@ -1,0 +1,188 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"billsync/internal/bill"
+	"billsync/internal/store"
+	"billsync/internal/worldfirst"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// A Finding is one line of a check.
+type Finding struct {
+	Level   string // ok, warn, FAIL
+	Subject string
+	Text    string
+	Advice  string
+	Code    int // the exit code it stands for; 0 unless Level is FAIL
+}
+
+// clockTolerance is how far our clock may be from the API's before a check
+// warns. What the API tolerates in Request-Time is not published (API §3.4).
+const clockTolerance = 30 * time.Second
+
+// Check looks at everything a sync needs, all of it even if something fails.
+// Offline leaves out the signed request.
+func (a *App) Check(ctx context.Context, offline bool) []Finding {
+	var out []Finding
+	add := func(level, subject, text, advice string, code int) {
+		out = append(out, Finding{level, subject, text, advice, code})
+	}
+	names := make([]string, 0, len(a.cfg.Accounts))
+	for _, c := range a.cfg.Enabled() {
+		names = append(names, c.Name)
+	}
+	add("ok", "configuration", fmt.Sprintf("%s, accounts: %s", a.cfg.File, strings.Join(names, ", ")), "", 0)
+	for _, w := range a.cfg.Warnings {
+		add("warn", "configuration", w, "correct it, or take it out", 0)
+	}
+	client, err := a.source()
+	if err != nil {
+		add("FAIL", "keys", err.Error(), hintOf(err), 2)
+	} else if a.sim != nil {
+		add("ok", "keys", "the built-in simulator makes its own", "", 0)
+	} else {
+		add("ok", "keys", a.cfg.API.PrivateKeyFile+" is an RSA private key that only this user can read", "", 0)
+		if a.cfg.API.ServerPublicKeyFile == "" {
+			add("warn", "keys", "answers are not verified: api.server_public_key_file is not set", "copy WorldFirst's public key from the Developer Center into a file and name it there", 0)
+		}
+	}
+	out = append(out, a.checkDatabase(ctx)...)
+	out = append(out, a.checkSchedule()...)
+	if client != nil && !offline {
+		for _, c := range a.cfg.Enabled() {
+			out = append(out, a.checkAccount(ctx, client, vocabulary(c))...)
+		}
+	}
+	return out
+}
+
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+func (a *App) checkDatabase(ctx context.Context) []Finding {
+	version, _, _ := sqlite3.Version()
+	path := a.cfg.Database.URL
+	if err := store.CheckFolder(path); err != nil {
+		return []Finding{{"FAIL", "database", err.Error(), hintOf(err), 2}}
+	}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return []Finding{{"ok", "database", fmt.Sprintf("%s will be created by the first sync (SQLite %s)", path, version), "", 0}}
+	}
+	st, err := store.OpenReader(ctx, path)
+	if err != nil {
+		return []Finding{{"FAIL", "database", err.Error(), hintOf(err), codeOf(err)}}
+	}
+	defer a.logged("closing the database", st.Close)
+	bad, err := st.IntegrityCheck(ctx)
+	switch {
+	case err != nil:
+		return []Finding{{"FAIL", "database", err.Error(), hintOf(err), 1}}
+	case len(bad) > 0:
+		return []Finding{{"FAIL", "database", path + " is damaged: " + bad[0], "restore a snapshot, or move the file away and sync again: the bills come back from the API", 1}}
+	}
+	err = st.View(ctx, func(t *store.Tx) error { return t.CompareOrigin(a.origin) })
+	if a.client != nil && err != nil {
+		return []Finding{{"FAIL", "database", err.Error(), hintOf(err), 2}}
+	}
+	return []Finding{{"ok", "database", fmt.Sprintf("%s is sound (SQLite %s)", path, version), "", 0}}
+}
+
+func codeOf(err error) int {
+	var input *store.InputError
+	if errors.As(err, &input) {
+		return 2
+	}
+	return 1
+}
+
+func (a *App) checkSchedule() []Finding {
+	var out []Finding
+	zone := a.cfg.Schedule.Timezone
+	for _, s := range []struct{ name, expr string }{{"sync", a.cfg.Schedule.Sync}, {"refresh", a.cfg.Schedule.Refresh}} {
+		if s.expr == "" {
+			out = append(out, Finding{"warn", "schedule", s.name + " is switched off", "run it from cron or a systemd timer", 0})
+			continue
+		}
+		var next []string
+		t := a.now()
+		for range 3 {
+			if t = a.next(s.expr, t); t.IsZero() {
+				break
+			}
+			next = append(next, t.In(zone).Format("2006-01-02 15:04:05"))
+		}
+		out = append(out, Finding{"ok", "schedule", fmt.Sprintf("%s %q (%s): next %s", s.name, s.expr, zone, strings.Join(next, ", ")), "", 0})
+		if hour := a.next(s.expr, a.now()).In(zone).Hour(); s.name == "refresh" && hour < 4 && hasSummerTime(zone, a.now()) {
+			out = append(out, Finding{"warn", "schedule", fmt.Sprintf("%s has summer time: a run at that hour is left out once a year, and made twice once", zone),
+				"choose another hour, or UTC; nothing is lost either way", 0})
+		}
+	}
+	return out
+}
+
+func hasSummerTime(zone *time.Location, now time.Time) bool {
+	_, first := now.In(zone).Zone()
+	for month := 1; month < 12; month++ {
+		if _, offset := now.AddDate(0, month, 0).In(zone).Zone(); offset != first {
+			return true
+		}
+	}
+	return false
+}
+
+// checkAccount makes one signed request and compares the clocks.
+func (a *App) checkAccount(ctx context.Context, client *worldfirst.Client, acct bill.Account) []Finding {
+	end := a.now().Add(-2 * time.Minute).In(a.cfg.Sync.Timezone).Truncate(time.Second)
+	q := bill.Query{Start: end.Add(-24 * time.Hour), End: end, Zone: a.cfg.Sync.Timezone, Page: 1, PageSize: 1}
+	began := a.now()
+	page, err := client.QueryBillList(ctx, acct, q)
+	subject := "api " + acct.Name
+	if err != nil {
+		err = failure(err)
+		return []Finding{{"FAIL", subject, err.Error(), hintOf(err), exitCodeOf(err)}}
+	}
+	out := []Finding{{"ok", subject, fmt.Sprintf("answered in %d ms: %d bills in the last 24 hours", a.now().Sub(began).Milliseconds(), page.TotalCount), "", 0}}
+	if page.ServerTime.IsZero() {
+		return out
+	}
+	skew := a.now().Sub(page.ServerTime)
+	if skew.Abs() > clockTolerance {
+		return append(out, Finding{"warn", "clock", fmt.Sprintf("this machine's clock differs from the API's by %s", skew.Round(time.Second)),
+			"synchronise it (NTP): requests carry the time, and windows end by it", 0})
+	}
+	return append(out, Finding{"ok", "clock", "agrees with the API's within " + clockTolerance.String(), "", 0})
+}
+
+func exitCodeOf(err error) int {
+	var c interface{ ExitCode() int }
+	if errors.As(err, &c) {
+		return c.ExitCode()
+	}
+	return 1
+}
+
+// failure gives a single question that was not answered with yes its exit code.
+func failure(err error) error {
+	f, ok := bill.AsFailure(err)
+	if !ok {
+		return err
+	}
+	v := &Verdict{Code: 3, Reason: f.Error(), Advice: f.Advice}
+	if f.Outcome == bill.RefusedUs {
+		v.Code = 4
+	}
+	return v
+}

@@ -1,0 +1,87 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"billsync/internal/schedule"
+	"billsync/internal/store"
+)
+
+// daemonGrace is how long a run may take to stop when the daemon is told to.
+const daemonGrace = 20 * time.Second
+
+// Daemon syncs by the schedule until ctx ends, which is no error: stopping when
+// asked is its job. What is wrong before the first run is an error; a run that
+// fails is logged, and the next one comes.
+func (a *App) Daemon(ctx context.Context) error {
+	if _, err := a.source(); err != nil {
+		return err
+	}
+	path := a.cfg.Database.URL
+	if err := store.CheckFolder(path); err != nil {
+		return withCode(err)
+	}
+	if err := a.claim(ctx); err != nil {
+		return err
+	}
+	job := func(o SyncOptions) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := a.Sync(ctx, o)
+			return a.quiet(ctx, err)
+		}
+	}
+	r := schedule.Runner{
+		Jobs: []schedule.Job{
+			{Name: "sync", Expr: a.cfg.Schedule.Sync, Run: job(SyncOptions{Trigger: "schedule"})},
+			{Name: "refresh", Expr: a.cfg.Schedule.Refresh, Run: job(SyncOptions{Trigger: "refresh", Refresh: true})},
+		},
+		Location: a.cfg.Schedule.Timezone, RunAtStart: "sync", Due: a.due, OnDue: job(SyncOptions{Trigger: "retry", Retry: true}),
+		Log: a.log, Now: a.now, Grace: daemonGrace,
+	}
+	a.log.Info().Str("sync", a.cfg.Schedule.Sync).Str("refresh", a.cfg.Schedule.Refresh).Str("database", path).Msg("daemon started")
+	err := r.Run(ctx)
+	a.log.Info().Msg("daemon stopped")
+	return err
+}
+
+// claim opens the database once, so that a wrong file or another origin is told
+// at the start and not in the log of the first run.
+func (a *App) claim(ctx context.Context) error {
+	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
+	if err != nil {
+		return withCode(err)
+	}
+	defer a.logged("closing the database", st.Close)
+	return withCode(st.ClaimOrigin(ctx, a.origin, a.historyStart, a.now()))
+}
+
+// quiet drops errors that the run's own log line has told already.
+func (a *App) quiet(ctx context.Context, err error) error {
+	var v *Verdict
+	if err == nil || errors.As(err, &v) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// due returns when the earliest retry is due.
+func (a *App) due(ctx context.Context) (time.Time, bool) {
+	st, err := store.OpenReader(ctx, a.cfg.Database.URL)
+	if err != nil {
+		return time.Time{}, false // the next run says what is wrong
+	}
+	defer a.logged("closing the database", st.Close)
+	var names []string
+	for _, c := range a.cfg.Enabled() {
+		names = append(names, c.Name)
+	}
+	var at time.Time
+	err = st.View(ctx, func(t *store.Tx) error {
+		var err error
+		at, err = t.NextAttempt(names)
+		return err
+	})
+	return at, err == nil && !at.IsZero()
+}

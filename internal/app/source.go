@@ -1,0 +1,147 @@
+package app
+
+import (
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"billsync/internal/config"
+	"billsync/internal/simulator"
+	"billsync/internal/store"
+	"billsync/internal/worldfirst"
+)
+
+const (
+	// simulatorClient is the client id of the built-in simulator.
+	simulatorClient = "SIMULATOR"
+	// simulatorSeed makes the built-in simulator tell the same story each time.
+	simulatorSeed = 1
+	// simulatorBillsPerDay makes two years a matter of seconds at the rate that
+	// the configuration ships with.
+	simulatorBillsPerDay = 9
+)
+
+// simulatorSince is the first day of the built-in simulator's history. It does
+// not follow history_start: moving that back must find the same bills again.
+var simulatorSince = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// source returns the client, made at its first use and kept: its pace and its
+// connections belong to the whole program.
+func (a *App) source() (*worldfirst.Client, error) {
+	if a.client != nil {
+		return a.client, nil
+	}
+	api := a.cfg.API
+	cfg := worldfirst.Config{
+		ClientID: api.ClientID, KeyVersion: api.KeyVersion, Timeout: api.Timeout, RequestsPerSecond: api.RequestsPerSecond,
+		Concurrency: api.Concurrency, Now: a.now, Log: a.log, AccessToken: a.accessToken,
+	}
+	host := config.Simulator
+	if api.Simulated() {
+		if err := a.startSimulator(&cfg); err != nil {
+			return nil, err
+		}
+	} else {
+		base, err := a.realAPI(&cfg)
+		if err != nil {
+			return nil, err
+		}
+		host = base.Host
+	}
+	if err := a.checkTokens(); err != nil {
+		return nil, err
+	}
+	client, err := worldfirst.New(cfg)
+	if err != nil {
+		return nil, &InputError{err.Error(), "correct [api] in the configuration"}
+	}
+	a.client = client
+	a.origin = store.Origin{Host: host, ClientID: cfg.ClientID}
+	for _, c := range a.cfg.Enabled() {
+		a.origin.Accounts = append(a.origin.Accounts, vocabulary(c))
+	}
+	return client, nil
+}
+
+// startSimulator serves the built-in simulator on a free port of this machine,
+// with keys that live as long as the process.
+func (a *App) startSimulator(cfg *worldfirst.Config) error {
+	key, err := simulator.NewKeyPair()
+	if err != nil {
+		return fmt.Errorf("starting the simulator: %w", err)
+	}
+	cfg.ClientID, cfg.PrivateKey, cfg.ServerKeys = simulatorClient, key, []*rsa.PublicKey{&key.PublicKey}
+	a.sim = simulator.New(simulator.Options{
+		Book:     simulator.NewHistory(simulator.HistoryOptions{Seed: simulatorSeed, Since: simulatorSince, BillsPerDay: simulatorBillsPerDay}),
+		ClientID: simulatorClient, ClientKeys: cfg.ServerKeys, Key: key, Now: a.now, Log: a.log,
+	})
+	cfg.BaseURL, err = a.sim.Start("127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("starting the simulator: %w", err)
+	}
+	return nil
+}
+
+// realAPI loads the keys that the configuration names.
+func (a *App) realAPI(cfg *worldfirst.Config) (*url.URL, error) {
+	api := a.cfg.API
+	base, err := worldfirst.CheckBaseURL(api.BaseURL)
+	if err != nil {
+		return nil, &InputError{"api.base_url: " + err.Error(), "in production it is https://open-sea.worldfirst.com or its EU or NA sister"}
+	}
+	cfg.BaseURL = api.BaseURL
+	if cfg.PrivateKey, err = worldfirst.LoadPrivateKey(api.PrivateKeyFile); err != nil {
+		return nil, &InputError{"api.private_key_file: " + err.Error(), `"syncer init --keys" makes a key pair; register its public half in the Developer Center`}
+	}
+	if api.ServerPublicKeyFile != "" {
+		if cfg.ServerKeys, err = worldfirst.LoadPublicKeys(api.ServerPublicKeyFile); err != nil {
+			return nil, &InputError{"api.server_public_key_file: " + err.Error(), "copy WorldFirst's public key from the Developer Center into that file"}
+		}
+	}
+	return base, nil
+}
+
+// checkTokens finds out before any work whether each account's token is there.
+func (a *App) checkTokens() error {
+	for _, c := range a.cfg.Enabled() {
+		if _, err := a.accessToken(c.Name); err != nil {
+			return &InputError{err.Error(), "put the access token there, or take the key out of the configuration"}
+		}
+	}
+	return nil
+}
+
+// accessToken returns an account's access token, empty if it needs none.
+func (a *App) accessToken(account string) (string, error) {
+	c, _ := a.cfg.Account(account)
+	switch {
+	case c.AccessTokenEnv != "":
+		token := strings.TrimSpace(a.getenv(c.AccessTokenEnv))
+		if token == "" {
+			return "", fmt.Errorf("account %s: access_token_env: the environment variable %s is not set", account, c.AccessTokenEnv)
+		}
+		return token, nil
+	case c.AccessTokenFile != "":
+		data, err := os.ReadFile(c.AccessTokenFile)
+		if err != nil {
+			var pe *os.PathError
+			if errors.As(err, &pe) {
+				err = pe.Err
+			}
+			return "", fmt.Errorf("account %s: access_token_file: %s: %w", account, c.AccessTokenFile, err)
+		}
+		if fi, err := os.Stat(c.AccessTokenFile); err == nil && fi.Mode().Perm()&0o077 != 0 {
+			return "", fmt.Errorf("account %s: access_token_file: %s can be read by others; run: chmod 600 %s", account, c.AccessTokenFile, c.AccessTokenFile)
+		}
+		token := strings.TrimSpace(string(data))
+		if token == "" {
+			return "", fmt.Errorf("account %s: access_token_file: %s is empty", account, c.AccessTokenFile)
+		}
+		return token, nil
+	}
+	return "", nil
+}

@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"billsync/internal/bill"
+	"billsync/internal/store"
+)
+
+// Status is what the database knows of the accounts in the configuration.
+type Status struct {
+	Path       string
+	Accounts   []AccountStatus
+	Runs       []bill.Run // the latest, the newest first
+	ByStatus   []store.Count
+	ByCurrency []store.Count
+}
+
+// AccountStatus is what is proved of one account and what is not.
+type AccountStatus struct {
+	store.Coverage
+	Known    bool // the database has it
+	ProvedAt time.Time
+	Late     time.Duration // how much older the newest proof is than the schedule expects; 0: not
+	Waiting  []bill.Window // wait or failed, the newest first
+	Unread   int           // windows not read yet
+	Tail     *bill.Tail
+	Refusal  store.Refusal
+	Rejected []store.Rejected
+}
+
+// Healthy reports whether everything is proved and no older than expected.
+func (s *AccountStatus) Healthy() bool { return s.Complete && s.Late == 0 }
+
+// ErrNoDatabase says that there is nothing to look at yet.
+var ErrNoDatabase = errors.New("there is no database yet")
+
+// Status reads it. The error is ErrNoDatabase if nothing was synced yet.
+func (a *App) Status(ctx context.Context) (Status, error) {
+	s := Status{Path: a.cfg.Database.URL}
+	st, err := store.OpenReader(ctx, s.Path)
+	if errors.Is(err, store.ErrNoDatabase) {
+		return s, ErrNoDatabase
+	}
+	if err != nil {
+		return s, withCode(err)
+	}
+	defer a.logged("closing the database", st.Close)
+	return s, withCode(st.View(ctx, func(t *store.Tx) error { return a.fill(t, &s) }))
+}
+
+func (a *App) fill(t *store.Tx, s *Status) error {
+	known := map[string]store.Coverage{}
+	rows, err := t.Coverage()
+	if err != nil {
+		return err
+	}
+	for _, c := range rows {
+		known[c.Account] = c
+	}
+	for _, c := range a.cfg.Enabled() {
+		x := AccountStatus{Coverage: known[c.Name]}
+		_, x.Known = known[c.Name]
+		x.Account = c.Name
+		if err := a.fillAccount(t, &x); err != nil {
+			return err
+		}
+		s.Accounts = append(s.Accounts, x)
+	}
+	if s.Runs, err = t.Runs(5); err != nil {
+		return err
+	}
+	if s.ByStatus, err = t.ByStatus(); err != nil {
+		return err
+	}
+	s.ByCurrency, err = t.ByCurrency()
+	return err
+}
+
+func (a *App) fillAccount(t *store.Tx, x *AccountStatus) error {
+	windows, err := t.Windows(x.Account)
+	if err != nil {
+		return err
+	}
+	for _, w := range windows {
+		switch {
+		case w.State == bill.Waiting, w.State == bill.Failed, w.LastError != "":
+			x.Waiting = append(x.Waiting, w)
+		case w.State != bill.Done:
+			x.Unread++
+		}
+		if w.ProvedAt.After(x.ProvedAt) && w.End.Equal(x.To) {
+			x.ProvedAt = w.ProvedAt
+		}
+	}
+	if x.Tail, err = t.Tail(x.Account); err != nil {
+		return err
+	}
+	if x.Tail != nil && x.Tail.ProvedAt.After(x.ProvedAt) {
+		x.ProvedAt = x.Tail.ProvedAt
+	}
+	if x.Refusal, err = t.Refusal(x.Account); err != nil {
+		return err
+	}
+	if x.Rejected, err = t.Rejected(x.Account, 5); err != nil {
+		return err
+	}
+	if expr := a.cfg.Schedule.Sync; expr != "" && !x.To.IsZero() {
+		// Two rounds of the schedule and a quarter of an hour is late.
+		if due := a.next(expr, a.next(expr, x.To)); !due.IsZero() {
+			if late := a.now().Sub(due.Add(15 * time.Minute)); late > 0 {
+				x.Late = late.Truncate(time.Minute) + time.Minute
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package syncer
+
+import (
+	"slices"
+	"time"
+
+	"billsync/internal/bill"
+)
+
+const (
+	// settle is how far behind now everything ends: bills need a moment to
+	// appear in the list.
+	settle = 2 * time.Minute
+	// backtrack is how far before its last proof the tail begins at least.
+	backtrack = 24 * time.Hour
+	// overlap is how far windows added in front reach into the first one.
+	overlap = 24 * time.Hour
+)
+
+// A books is what the database knows of an account when a run begins.
+type books struct {
+	windows []bill.Window // newest first
+	tail    *bill.Tail
+	bill.AccountState
+}
+
+// A Scope says what of an account's history a run is about.
+type Scope struct {
+	// Span limits it to windows that overlap a span, which are then read again
+	// even if proved. The zero Span is everything that is due.
+	Span bill.Span
+	// Refresh reads the past again in which bills still change.
+	Refresh bool
+	// Full reads all history again.
+	Full bool
+	// Retry asks only for windows that wait or failed.
+	Retry bool
+	// RetryNow asks for them even before their time.
+	RetryNow bool
+}
+
+// limited reports whether the scope leaves a part of the history out.
+func (s Scope) limited() bool { return !s.Span.Start.IsZero() || s.Retry }
+
+// An agenda is what is due for one account: pure thought, nothing stored yet.
+type agenda struct {
+	add     []*bill.Window // windows to be added, newest first
+	save    []*bill.Window // windows whose marks changed
+	queue   []*bill.Window // to be read, newest first; added ones among them
+	tail    *bill.Tail     // nil: there is none yet
+	tailNew bool           // the tail's own row changed
+	tailDue bool
+	tailSpan
+	refresh bool // this run is a refresh of the account
+}
+
+type tailSpan struct{ span bill.Span }
+
+// rules are the settings that the layout of work depends on.
+type rules struct {
+	historyStart time.Time // midnight in zone
+	zone         *time.Location
+	windowDays   int
+	tail         time.Duration // every run reads at least this much
+	refresh      time.Duration
+}
+
+// plan says what is due for an account. refreshDue tells whether the refresh
+// schedule asks for one.
+func plan(b books, r rules, s Scope, refreshDue bool, now time.Time) agenda {
+	var a agenda
+	a.refresh = s.Refresh || s.Full || !b.RefreshWantedAt.IsZero() || (refreshDue && backfilled(b) && !s.limited())
+	windows := make([]*bill.Window, len(b.windows))
+	for i := range b.windows {
+		windows[i] = &b.windows[i]
+	}
+	a.add = missing(windows, b.tail, r, now)
+	if b.tail != nil {
+		t := *b.tail
+		a.tail = &t
+		a.cutTail(r, now)
+		a.spanTail(windows, r, now, s.RetryNow)
+	}
+	windows = append(windows, a.add...)
+	slices.SortStableFunc(windows, func(x, y *bill.Window) int { return y.Start.Compare(x.Start) })
+	for _, w := range windows {
+		a.consider(w, r, s, now)
+	}
+	if s.limited() {
+		a.tailDue = a.tailDue && a.tailInScope(s)
+	}
+	return a
+}
+
+// backfilled reports whether every window was proved: no refresh is due before.
+func backfilled(b books) bool {
+	for i := range b.windows {
+		if b.windows[i].State != bill.Done {
+			return false
+		}
+	}
+	return len(b.windows) > 0
+}
+
+// missing lays out the windows that are not there yet: the whole history at
+// first, later those before a history_start that was moved back.
+func missing(windows []*bill.Window, tail *bill.Tail, r rules, now time.Time) []*bill.Window {
+	start := r.historyStart.In(r.zone).Add(-bill.Lead)
+	end := now.Add(-settle)
+	var oldest *bill.Window
+	for _, w := range windows {
+		if oldest == nil || w.Start.Before(oldest.Start) {
+			oldest = w
+		}
+	}
+	if oldest != nil {
+		if !start.Before(oldest.Start) {
+			return nil
+		}
+		end = oldest.Start.Add(overlap)
+	}
+	var add []*bill.Window
+	for _, span := range bill.Layout(start, end, r.windowDays) {
+		add = append(add, newWindow(span, r))
+	}
+	last := add[len(add)-1]
+	if oldest == nil {
+		last.OpenEnd = tail == nil
+	} else if last.End.After(end) {
+		last.End = end.Truncate(time.Second)
+	}
+	slices.Reverse(add)
+	return add
+}
+
+func newWindow(span bill.Span, r rules) *bill.Window {
+	return &bill.Window{Span: span, Zone: r.zone.String(), Progress: bill.Progress{State: bill.Pending, NextPage: 1}}
+}
+
+// cutTail turns the older part of a tail that has outgrown one request into
+// windows of its own.
+func (a *agenda) cutTail(r rules, now time.Time) {
+	end := now.Add(-settle)
+	for {
+		from := a.tail.CoveredFrom.In(r.zone)
+		y, m, d := from.Date()
+		span := bill.Layout(time.Date(y, m, d, 0, 0, 0, 0, r.zone), end, r.windowDays)[0]
+		// The tail begins a day before CoveredFrom, so a day less fits.
+		if span.End.Add(-backtrack).After(end) {
+			return
+		}
+		if span.End.After(end) {
+			span.End = end.Truncate(time.Second)
+		}
+		a.add = append([]*bill.Window{newWindow(span, r)}, a.add...)
+		a.tail.CoveredFrom = span.End
+		if !a.tail.ProvedUntil.After(span.End) {
+			a.tail.ProvedUntil = time.Time{}
+		}
+		a.tailNew = true
+	}
+}
+
+// spanTail says whether the tail is read by this run and from where to where.
+func (a *agenda) spanTail(windows []*bill.Window, r rules, now time.Time, evenEarly bool) {
+	for _, w := range windows {
+		if w.OpenEnd {
+			return // the newest window comes first
+		}
+	}
+	a.tailDue = evenEarly || !a.tail.NextAttemptAt.After(now)
+	a.span = tailSpanOf(a.tail, r, a.refresh, now)
+	if !a.span.End.After(a.span.Start) {
+		a.tailDue = false
+	}
+}
+
+// tailSpanOf returns what of the tail is to be read: from a day before its
+// last proof, or tail_days back if that is more; in a refresh all of it that
+// lies within refresh_days.
+func tailSpanOf(t *bill.Tail, r rules, refresh bool, now time.Time) bill.Span {
+	from := t.CoveredFrom
+	if t.ProvedUntil.After(from) {
+		from = t.ProvedUntil
+	}
+	from = from.Add(-backtrack)
+	if back := now.Add(-r.tail); back.Before(from) {
+		from = back
+	}
+	if back := now.Add(-r.refresh); refresh && back.Before(from) {
+		from = latest(back, t.CoveredFrom.Add(-backtrack))
+		if x := now.Add(-r.tail); x.Before(from) {
+			from = x
+		}
+	}
+	from = latest(from, r.historyStart.Add(-bill.Lead))
+	end := now.Add(-settle).In(r.zone).Truncate(time.Second)
+	// Whatever tail_days says, the span stays one that may be asked for: that
+	// many calendar days, and not longer than so many times 24 hours.
+	y, m, d := end.Date()
+	from = latest(from, time.Date(y, m, d-r.windowDays+1, 0, 0, 0, 0, r.zone))
+	from = latest(from, end.Add(-time.Duration(r.windowDays)*24*time.Hour+time.Second))
+	return bill.Span{Start: from.In(r.zone).Truncate(time.Second), End: end}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// consider puts a window into the queue if it is due.
+func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
+	if !s.Span.Start.IsZero() && !w.Overlaps(s.Span) {
+		return
+	}
+	early := w.NextAttemptAt.After(now)
+	switch w.State {
+	case bill.Pending, bill.Reading:
+		if s.Retry {
+			return
+		}
+	case bill.Waiting:
+		if early && !s.RetryNow {
+			return
+		}
+	case bill.Failed:
+		if !s.Retry && !a.refresh {
+			return
+		}
+	case bill.Done:
+		want := s.Full || !s.Span.Start.IsZero() || (a.refresh && !w.End.Before(now.Add(-r.refresh)))
+		if want && w.RereadAt.IsZero() && !s.Retry {
+			w.RereadAt = now
+			w.NextAttemptAt, w.Attempts, w.LastError = time.Time{}, 0, ""
+			a.save = append(a.save, w)
+			early = false
+		}
+		if w.RereadAt.IsZero() || (early && !s.RetryNow) {
+			return
+		}
+	}
+	a.queue = append(a.queue, w)
+}
+
+func (a *agenda) tailInScope(s Scope) bool {
+	if s.Retry {
+		t := a.tail
+		return t.State == bill.Waiting || t.State == bill.Failed
+	}
+	return a.span.Overlaps(s.Span)
+}

@@ -1,0 +1,376 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"billsync/internal/bill"
+
+	"github.com/rs/zerolog"
+)
+
+const (
+	// batchRows and batchTime bound what one transaction takes at once.
+	batchRows = 5000
+	batchTime = 200 * time.Millisecond
+	// grace is how long requests on their way may still take after the run was
+	// told to stop.
+	grace = 3 * time.Second
+)
+
+// An account is the work of one account in a run.
+type account struct {
+	bill.Account
+	rules   rules
+	tail    *bill.Tail
+	queue   []*bill.Window // still to be begun, newest first
+	active  []*reading     // begun, in the order in which they are served
+	refused *bill.Failure
+
+	flight   int  // requests on their way
+	answered bool // its first request of the run came back
+	served   int  // when it was last served, in requests of the run
+
+	tailSpan  bill.Span
+	tailDueAt time.Time      // zero: not read by this run
+	total     int            // windows and tail of this run
+	failed    map[int64]bool // windows whose reading failed in this run
+	stats     Account
+}
+
+// enqueue adds a window to the work, keeping the newest first.
+func (a *account) enqueue(w *bill.Window) {
+	i := 0
+	for i < len(a.queue) && a.queue[i].Start.After(w.Start) {
+		i++
+	}
+	a.queue = append(a.queue[:i], append([]*bill.Window{w}, a.queue[i:]...)...)
+	a.total++
+}
+
+// drop takes a reading that ended out of the active ones.
+func (a *account) drop(r *reading) {
+	for i, x := range a.active {
+		if x == r {
+			a.active = append(a.active[:i], a.active[i+1:]...)
+			return
+		}
+	}
+}
+
+func (a *account) hasTail() bool {
+	for _, r := range a.active {
+		if r.win == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// ready reports whether one of its readings has a request to be made.
+func (a *account) ready(window int) bool {
+	for _, r := range a.active {
+		if r.ready(window) {
+			return true
+		}
+	}
+	return false
+}
+
+// busy reports whether it has work left.
+func (a *account) busy(now time.Time) bool {
+	return a.refused == nil && (len(a.queue) > 0 || len(a.active) > 0 || a.tailDue(now))
+}
+
+func (a *account) tailDue(now time.Time) bool {
+	return !a.tailDueAt.IsZero() && !a.tailDueAt.After(now) && a.tail != nil
+}
+
+// An engine does the work of one run. All its methods are called by the one
+// goroutine that runs work.
+type engine struct {
+	cfg      Config
+	source   Source
+	store    Store
+	log      zerolog.Logger
+	now      func() time.Time
+	run      *bill.Run
+	accounts []*account
+	zones    map[string]*time.Location
+
+	flight  int
+	served  int
+	answers chan answer
+
+	slowdowns    int       // "too fast" in a row
+	silent       []silence // no answer, in a row
+	waiting      []silence // no answer, while others got one
+	everAnswered bool
+	stopped      error // why no further request is made
+
+	requestsBefore int64
+	scope          Scope
+	progress       func(Progress)
+	last           *reading // whose page was stored last
+}
+
+// An answer is what came back for an ask.
+type answer struct {
+	ask  ask
+	page bill.Page
+	err  error
+}
+
+// stop ends the run's asking.
+func (e *engine) stop(why error) {
+	if e.stopped == nil {
+		e.stopped = why
+	}
+}
+
+// work asks and stores until nothing is left to be done. It returns an error
+// only if the work cannot go on at all: the database failed.
+func (e *engine) work(ctx context.Context) error {
+	fetch, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	done := ctx.Done()
+	var batch []answer
+	for {
+		// Handle what came, begin what has room, in one transaction.
+		err := e.store.Update(context.WithoutCancel(ctx), func(tx Tx) error {
+			for _, a := range batch {
+				if err := e.handle(tx, a); err != nil {
+					return err
+				}
+			}
+			if e.stopped == nil {
+				return e.prepare(tx)
+			}
+			return nil
+		})
+		if err != nil {
+			cancel()
+			e.drain()
+			return err
+		}
+		if len(batch) > 0 {
+			e.tell()
+		}
+		if e.stopped == nil {
+			e.issue(fetch)
+		} else if e.flight > 0 && done != nil {
+			cancel() // an outage: nobody waits for the rest
+		}
+		if e.flight == 0 {
+			return nil
+		}
+		select {
+		case a := <-e.answers:
+			batch = e.collect(append(batch[:0], a))
+		case <-done:
+			// Finish the page in hand: let what is on its way arrive.
+			done, batch = nil, batch[:0]
+			e.stop(context.Cause(ctx))
+			timer := time.AfterFunc(grace, cancel)
+			defer timer.Stop()
+		}
+	}
+}
+
+// collect adds the answers that are there already, up to a transaction's fill.
+func (e *engine) collect(batch []answer) []answer {
+	rows, until := 0, time.Now().Add(batchTime)
+	for {
+		rows += len(batch[len(batch)-1].page.Items)
+		if rows >= batchRows || time.Now().After(until) {
+			return batch
+		}
+		select {
+		case a := <-e.answers:
+			batch = append(batch, a)
+		default:
+			return batch
+		}
+	}
+}
+
+// drain waits for the requests on their way, whose answers nobody wants.
+func (e *engine) drain() {
+	for ; e.flight > 0; e.flight-- {
+		<-e.answers
+	}
+}
+
+// handle gives an answer to its reading.
+func (e *engine) handle(tx Tx, a answer) error {
+	r := a.ask.r
+	e.flight--
+	r.flight--
+	r.acct.flight--
+	if a.err != nil {
+		if f, ok := bill.AsFailure(a.err); ok {
+			if f.Outcome != bill.NoAnswer {
+				r.acct.answered = true
+			}
+			return e.fail(tx, a.ask, f)
+		}
+		if e.stopped != nil && errors.Is(a.err, context.Canceled) {
+			return nil
+		}
+		return fmt.Errorf("asking for page %d of %s, %s: %w", a.ask.page, r.acct.Name, r.name(), a.err)
+	}
+	e.heard()
+	e.slowdowns = 0
+	if !r.acct.answered {
+		r.acct.answered = true
+		if err := tx.SaveRefusal(r.acct.Name, nil, e.now()); err != nil {
+			return err
+		}
+	}
+	if r.ended || a.ask.pass != r.pass.ID {
+		return nil // of a pass that was given up
+	}
+	return e.take(tx, a.ask, a.page)
+}
+
+// prepare begins readings so that there is a request for every free place.
+func (e *engine) prepare(tx Tx) error {
+	now := e.now()
+	for _, a := range e.accounts {
+		if a.refused != nil {
+			continue
+		}
+		if a.tailDue(now) && !a.hasTail() {
+			if err := e.openTail(tx, a, now); err != nil {
+				return err
+			}
+		}
+		for len(a.queue) > 0 && !a.ready(e.cfg.Concurrency) && len(a.active) < e.cfg.Concurrency {
+			if e.slowdowns >= tooFast && !begun(a.queue[0]) {
+				a.queue = nil
+				break
+			}
+			r := &reading{acct: a, win: a.queue[0]}
+			a.queue = a.queue[1:]
+			if err := e.open(tx, r); err != nil {
+				return err
+			}
+			a.active = append(a.active, r)
+		}
+	}
+	return nil
+}
+
+// openTail begins to read the tail, ahead of everything else.
+func (e *engine) openTail(tx Tx, a *account, now time.Time) error {
+	r := &reading{acct: a, tail: a.tail}
+	r.pass.Span = a.tailSpan
+	if r.pass.Span.Start.IsZero() {
+		r.pass.Span = tailSpanOf(a.tail, a.rules, false, now)
+	}
+	a.tailSpan = bill.Span{}
+	if err := e.open(tx, r); err != nil {
+		return err
+	}
+	a.tailDueAt = e.cfg.NextSync(r.pass.BegunAt)
+	a.active = append([]*reading{r}, a.active...)
+	return nil
+}
+
+// issue makes requests while there is room for them.
+func (e *engine) issue(ctx context.Context) {
+	for e.flight < e.cfg.Concurrency {
+		a := e.pick()
+		if a == nil {
+			return
+		}
+		for _, r := range a.active {
+			next, ok := r.next(e.cfg.Concurrency)
+			if !ok {
+				continue
+			}
+			e.flight++
+			e.served++
+			r.flight++
+			a.flight++
+			a.served = e.served
+			go e.ask(ctx, a.Account, next)
+			break
+		}
+	}
+}
+
+// ask makes a request and hands over what came of it, a panic as an error.
+func (e *engine) ask(ctx context.Context, acct bill.Account, next ask) {
+	ans := answer{ask: next}
+	defer func() {
+		if p := recover(); p != nil {
+			ans.err = fmt.Errorf("panic: %v", p)
+		}
+		e.answers <- ans
+	}()
+	ans.page, ans.err = e.source.QueryBillList(ctx, acct, next.q)
+}
+
+// pick chooses whose request is made next. An account's first request of the
+// run goes alone and before any other's second; after that the account with the
+// fewest requests on their way is served, and none takes more than its share,
+// so that a slow one does not hold up the others.
+func (e *engine) pick() *account {
+	now, busy := e.now(), 0
+	for _, a := range e.accounts {
+		if a.busy(now) {
+			busy++
+		}
+	}
+	share := max(1, (e.cfg.Concurrency+busy-1)/max(1, busy))
+	var best *account
+	for _, a := range e.accounts {
+		if a.refused != nil || a.flight >= share || (!a.answered && a.flight > 0) || !a.ready(e.cfg.Concurrency) {
+			continue
+		}
+		if best == nil || before(a, best) {
+			best = a
+		}
+	}
+	return best
+}
+
+func before(a, b *account) bool {
+	if a.answered != b.answered {
+		return !a.answered
+	}
+	if a.flight != b.flight {
+		return a.flight < b.flight
+	}
+	return a.served < b.served
+}
+
+// zone returns the location that a window was laid out in.
+func (e *engine) zone(name string) (*time.Location, error) {
+	if z, ok := e.zones[name]; ok {
+		return z, nil
+	}
+	z, err := LoadZone(name)
+	if err != nil {
+		return nil, err
+	}
+	e.zones[name] = z
+	return z, nil
+}
+
+// LoadZone returns the location of a name: a zone of the time zone database,
+// UTC, or an offset such as +08:00.
+func LoadZone(name string) (*time.Location, error) {
+	if t, err := time.Parse("-07:00", name); err == nil {
+		_, offset := t.Zone()
+		return time.FixedZone(name, offset), nil
+	}
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("time zone %q: %w", name, err)
+	}
+	return z, nil
+}

@@ -1,0 +1,161 @@
+package syncer
+
+import (
+	"strings"
+	"time"
+
+	"billsync/internal/bill"
+)
+
+// maxLookups is how many orders are looked up at the end of a first pass; more
+// than that are no twins but pages that moved, so the pass is read again first.
+const maxLookups = 20
+
+// storeItems brings the items of a page to their rows and returns the ids of
+// the bills among them.
+func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, error) {
+	shelf, err := e.stock(tx, r.acct.Name, p.Items)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]int64, 0, len(p.Items))
+	here := map[int64]bool{} // met on this page
+	for i := range p.Items {
+		it := &p.Items[i]
+		e.run.Read++
+		if it.Rejected {
+			r.pass.Rejected++
+			if err := tx.Reject(it, 0, reason(it), &r.pass, page, e.now()); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		k, m := identify(&it.Bill, shelf, r.seen.has)
+		if m == isHeld {
+			h := bill.HeldItem{Page: page, Position: i, OneAnswer: true, AskedAt: p.AskedAt, Item: *it}
+			for _, k := range shelf.sameKey(&it.Bill) {
+				if r.seen.has(k.ID) && !here[k.ID] {
+					h.OneAnswer = false
+				}
+			}
+			if err := tx.Hold(r.pass.ID, &h); err != nil {
+				return nil, err
+			}
+			r.held = append(r.held, h)
+			continue
+		}
+		id, err := e.apply(tx, r, shelf, it, k, page, p.AskedAt)
+		if err != nil {
+			return nil, err
+		}
+		r.seen.add(id)
+		here[id] = true
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func reason(it *bill.Item) string { return strings.Join(it.Problems, "; ") }
+
+// stock loads what is known of the bills on a page.
+func (e *engine) stock(tx Tx, account string, items []bill.Item) (*shelf, error) {
+	var orders, numbers []string
+	for i := range items {
+		if b := &items[i].Bill; !items[i].Rejected {
+			orders = append(orders, b.OrderNo)
+		}
+	}
+	s := newShelf()
+	known, err := tx.KnownByOrders(account, orders)
+	if err != nil {
+		return nil, err
+	}
+	for i := range known {
+		s.put(&known[i])
+	}
+	// A number is looked up by itself only if its order does not have it.
+	for i := range items {
+		if n := items[i].Bill.BillNo; n != "" && s.byBillNo[n] == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	if len(numbers) == 0 {
+		return s, nil
+	}
+	if known, err = tx.KnownByBillNos(account, numbers); err != nil {
+		return nil, err
+	}
+	for i := range known {
+		s.put(&known[i])
+	}
+	return s, nil
+}
+
+// apply stores an item as the row k, or as a new one if k is nil, and returns
+// the row's id.
+func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known, page int, askedAt time.Time) (int64, error) {
+	b, now := &it.Bill, e.now()
+	if k == nil {
+		ordinal := nextOrdinal(s.sameKey(b))
+		id, err := tx.InsertBill(r.acct.Name, b, ordinal, now, askedAt, e.run.ID)
+		if err != nil {
+			return 0, err
+		}
+		s.put(&bill.Known{
+			ID: id, OrderNo: b.OrderNo, BillNo: b.BillNo, Second: b.Second(), Ordinal: ordinal, Hash: b.Hash, Trade: b.Trade,
+			AssetID: b.AssetID, CardLast4: b.CardLast4, CardNickName: b.CardNickName, LastUpdate: b.LastUpdate, ReadAt: askedAt, RunID: e.run.ID,
+		})
+		e.billNew(r)
+		return id, e.note(tx, r, it, id, page)
+	}
+	if k.Hash == b.Hash && !k.Withdrawn {
+		if k.CardNickName != b.CardNickName {
+			k.CardNickName = b.CardNickName
+			return k.ID, tx.UpdateBill(k.ID, b, false, now, askedAt, e.run.ID)
+		}
+		return k.ID, e.note(tx, r, it, k.ID, page)
+	}
+	if older(b, askedAt, k, e.run.ID) {
+		e.log.Debug().Str("account", r.acct.Name).Str("order_no", b.OrderNo).Msg("an older state of a bill was listed, keeping the newer one")
+		return k.ID, nil
+	}
+	if b.BillNo == "" && k.BillNo != "" {
+		// The number was given once; an answer without it takes it not away.
+		kept := *b
+		kept.BillNo = k.BillNo
+		b = &kept
+	}
+	if err := tx.UpdateBill(k.ID, b, true, now, askedAt, e.run.ID); err != nil {
+		return 0, err
+	}
+	if err := tx.ResolveBill(k.ID, now); err != nil {
+		return 0, err
+	}
+	if b.BillNo != "" {
+		s.byBillNo[b.BillNo] = k
+	}
+	k.BillNo, k.Second, k.Hash, k.Trade, k.AssetID, k.CardLast4 = b.BillNo, b.Second(), b.Hash, b.Trade, b.AssetID, b.CardLast4
+	k.CardNickName, k.LastUpdate, k.ReadAt, k.RunID, k.Withdrawn = b.CardNickName, b.LastUpdate, askedAt, e.run.ID, false
+	e.billChanged(r)
+	return k.ID, e.note(tx, r, it, k.ID, page)
+}
+
+// older reports whether an item shows an earlier state than the stored one: an
+// answer from a replica that lags behind, or one that was overtaken by another.
+// Where both carry the provider's time of change, that decides (API §9.5);
+// else, within a run, the order in which they were asked for. Our clock is not
+// trusted from one run to another.
+func older(b *bill.Bill, askedAt time.Time, k *bill.Known, run int64) bool {
+	if !b.LastUpdate.IsZero() && !k.LastUpdate.IsZero() && !b.LastUpdate.Equal(k.LastUpdate) {
+		return b.LastUpdate.Before(k.LastUpdate)
+	}
+	return k.RunID == run && askedAt.Before(k.ReadAt)
+}
+
+// note lists a bill of which a part could not be understood.
+func (e *engine) note(tx Tx, r *reading, it *bill.Item, id int64, page int) error {
+	if len(it.Problems) == 0 {
+		return nil
+	}
+	return tx.Reject(it, id, reason(it), &r.pass, page, e.now())
+}

@@ -1,0 +1,220 @@
+package syncer
+
+import (
+	"fmt"
+	"time"
+
+	"billsync/internal/bill"
+)
+
+const (
+	// outage is how many requests in a row get no answer before the run ends.
+	outage = 5
+	// tooFast is how many "too fast" answers in a row keep fresh windows from
+	// being begun in this run.
+	tooFast = 3
+)
+
+// fail does what the design's table says when the provider did not say yes.
+func (e *engine) fail(tx Tx, a ask, f *bill.Failure) error {
+	r := a.r
+	if f.Outcome != bill.NoAnswer {
+		e.heard() // it is there, even if it does not say yes
+	}
+	if f.SlowDown {
+		if e.slowdowns++; e.slowdowns == tooFast {
+			e.log.Warn().Msg("the API says three times in a row that it is asked too fast, beginning no fresh window in this run")
+		}
+	}
+	if f.Outcome == bill.RefusedUs {
+		if r.acct.refused != nil {
+			return nil
+		}
+	} else if r.ended || a.pass != r.pass.ID {
+		return nil // its fate is settled by another of its requests
+	}
+	log := e.log.Warn().Str("account", r.acct.Name).Str("window", r.name()).Int("page", a.page).Str("code", f.Code).Str("outcome", f.Outcome.String())
+	switch f.Outcome {
+	case bill.RefusedUs:
+		log.Msg("the API refuses this account, stopping it")
+		return e.refuse(tx, r, f)
+	case bill.Unknown:
+		return e.wait(tx, r, f)
+	case bill.RefusedRequest:
+		if f.BadSpan && a.page > 1 && (a.stage == askPages || a.stage == askLast) {
+			return e.halve(tx, r, f.Error())
+		}
+		if err := tx.SaveEvidence(r.acct.Name, r.windowID(), e.run.ID, f); err != nil {
+			return err
+		}
+		return e.giveUp(tx, r, withAdvice(f))
+	}
+	log.Str("reason", f.Message).Msg("no answer")
+	return e.unanswered(tx, r, f)
+}
+
+func withAdvice(f *bill.Failure) string {
+	if f.Advice == "" {
+		return f.Error()
+	}
+	return f.Error() + ". " + f.Advice
+}
+
+// wait lets a window wait for the documented time after an answer of unknown
+// outcome; after the last further attempt it has failed.
+func (e *engine) wait(tx Tx, r *reading, f *bill.Failure) error {
+	if err := tx.SaveEvidence(r.acct.Name, r.windowID(), e.run.ID, f); err != nil {
+		return err
+	}
+	g := r.progress()
+	g.Attempts++
+	g.Setbacks = 0
+	if g.Attempts > len(e.cfg.RetrySchedule) {
+		return e.giveUp(tx, r, fmt.Sprintf("given up after %d further attempts: %s", len(e.cfg.RetrySchedule), withAdvice(f)))
+	}
+	g.NextAttemptAt = ceilMilli(e.now().Add(e.cfg.RetrySchedule[g.Attempts-1]))
+	g.LastError = withAdvice(f)
+	e.log.Warn().Str("account", r.acct.Name).Str("window", r.name()).Str("code", f.Code).Int("attempt", g.Attempts).
+		Time("next_attempt_at", g.NextAttemptAt).Msg("unknown outcome, waiting")
+	return e.park(tx, r)
+}
+
+// ceilMilli rounds up to the database's precision, so that nothing is asked
+// even a fraction of a millisecond early.
+func ceilMilli(t time.Time) time.Time {
+	if c := t.Truncate(time.Millisecond); c.Before(t) {
+		return c.Add(time.Millisecond)
+	}
+	return t
+}
+
+// park ends a reading for this run; the window waits. What is proved stays so.
+func (e *engine) park(tx Tx, r *reading) error {
+	if g := r.progress(); g.State != bill.Done || r.win == nil {
+		g.State = bill.Waiting
+	}
+	r.end()
+	return r.save(tx)
+}
+
+// setback returns how long a window waits after the nth unanswered request or
+// unsettled pass in a row: not at all at first (the next run asks), then longer.
+func setback(n int) time.Duration {
+	const first, longest = 5 * time.Minute, time.Hour
+	if n < 2 {
+		return 0
+	}
+	d := first << min(n-2, 10)
+	return min(d, longest)
+}
+
+// unsettled lets a window wait whose pages did not add up, however often they
+// were read. A proof that a finished pass disagrees with no longer holds.
+func (e *engine) unsettled(tx Tx, r *reading, why string) error {
+	g := r.progress()
+	g.Setbacks++
+	g.Attempts = 0
+	g.State, g.LastError = bill.Waiting, fmt.Sprintf("not settled after %d passes: %s", r.pass.Rereads+1, why)
+	g.NextAttemptAt, g.NextPage = time.Time{}, 1
+	if d := setback(g.Setbacks); d > 0 {
+		g.NextAttemptAt = ceilMilli(e.now().Add(d))
+	}
+	total, stored := r.pass.Total, r.seen.len()+r.pass.Rejected
+	g.TotalCount, g.StoredCount = &total, &stored
+	if r.win != nil {
+		g.ProvedAt = time.Time{}
+	}
+	if err := tx.DropPass(r.acct.Name, r.windowID()); err != nil {
+		return err
+	}
+	return e.park(tx, r)
+}
+
+// giveUp marks a window as failed: only a refresh or a person asks again. A
+// window that is proved stays so, its re-reading is over.
+func (e *engine) giveUp(tx Tx, r *reading, why string) error {
+	g := r.progress()
+	g.LastError, g.NextAttemptAt, g.Attempts = why, time.Time{}, 0
+	if g.State == bill.Done && r.win != nil {
+		r.win.RereadAt = time.Time{}
+	} else {
+		g.State = bill.Failed
+	}
+	e.log.Error().Str("account", r.acct.Name).Str("window", r.name()).Str("reason", why).Msg("failed")
+	r.end()
+	if r.win != nil {
+		r.acct.failed[r.win.ID] = true
+	}
+	return r.save(tx)
+}
+
+// refuse stops an account at an answer that only a person can mend. Its windows
+// stay as they are.
+func (e *engine) refuse(tx Tx, r *reading, f *bill.Failure) error {
+	acct := r.acct
+	acct.refused = f
+	acct.queue = nil
+	for len(acct.active) > 0 {
+		acct.active[0].end()
+	}
+	if err := tx.SaveEvidence(acct.Name, 0, e.run.ID, f); err != nil {
+		return err
+	}
+	return tx.SaveRefusal(acct.Name, f, e.now())
+}
+
+// unanswered takes a reading out of this run. Whether its window has to wait
+// is decided when it is known to be the window and not the network: see heard
+// and settleUnanswered.
+func (e *engine) unanswered(tx Tx, r *reading, f *bill.Failure) error {
+	r.end()
+	e.silent = append(e.silent, silence{r, f})
+	if len(e.silent) >= outage {
+		e.stop(fmt.Errorf("%d requests in a row got no answer: %w", len(e.silent), f))
+	}
+	return nil
+}
+
+// A silence is a request that got no answer, and whose.
+type silence struct {
+	r *reading
+	f *bill.Failure
+}
+
+// heard notes that the provider is there. Whoever got no answer before it
+// waits on its own account.
+func (e *engine) heard() {
+	e.everAnswered = true
+	e.waiting = append(e.waiting, e.silent...)
+	e.silent = nil
+}
+
+// settleUnanswered stores the waiting of windows that got no answer while others
+// did. If nobody got one it was an outage: the windows stay untouched.
+func (e *engine) settleUnanswered(tx Tx) error {
+	if e.everAnswered && e.stopped == nil {
+		e.waiting = append(e.waiting, e.silent...)
+		e.silent = nil
+	}
+	for _, s := range e.waiting {
+		g := s.r.progress()
+		g.Setbacks++
+		g.LastError = withAdvice(s.f)
+		d := max(setback(g.Setbacks), s.f.RetryAfter)
+		g.NextAttemptAt = time.Time{}
+		if d > 0 {
+			g.NextAttemptAt = ceilMilli(e.now().Add(d))
+		}
+		if g.State != bill.Done || s.r.win == nil {
+			g.State = bill.Waiting
+		}
+		if err := tx.SaveEvidence(s.r.acct.Name, s.r.windowID(), e.run.ID, s.f); err != nil {
+			return err
+		}
+		if err := s.r.save(tx); err != nil {
+			return err
+		}
+	}
+	e.waiting = nil
+	return nil
+}

@@ -1,0 +1,60 @@
+package syncer
+
+import (
+	"context"
+	"time"
+
+	"billsync/internal/bill"
+)
+
+// A Source answers queries for bills. Its errors about the provider are
+// bill.Failure values; an error of the context is passed through.
+type Source interface {
+	QueryBillList(ctx context.Context, acct bill.Account, q bill.Query) (bill.Page, error)
+	// Requests returns how many HTTP requests were sent so far.
+	Requests() int64
+}
+
+// A Store keeps what was read. Update runs fn in one transaction.
+type Store interface {
+	Update(ctx context.Context, fn func(Tx) error) error
+}
+
+// A Tx is one transaction of a Store.
+type Tx interface {
+	AccountState(account string) (bill.AccountState, error)
+	SaveRefresh(account string, wanted, refreshed time.Time) error
+	SaveRefusal(account string, f *bill.Failure, now time.Time) error
+
+	Windows(account string) ([]bill.Window, error)
+	InsertWindow(w *bill.Window) error
+	SaveWindow(w *bill.Window) error
+	DeleteWindow(w *bill.Window) error
+	Tail(account string) (*bill.Tail, error)
+	SaveTail(t *bill.Tail) error
+
+	ReadingPass(account string, window int64) (*bill.Pass, error)
+	BeginPass(p *bill.Pass) error
+	SavePass(p *bill.Pass) error
+	DropPass(account string, window int64) error
+	FinishPass(p *bill.Pass) error
+	SavePage(p *bill.PageRecord) error
+	Pages(pass int64, fn func(bill.PageRecord) error) error
+	Hold(pass int64, h *bill.HeldItem) error
+	Held(pass int64, decode func([]byte) bill.Item) ([]bill.HeldItem, error)
+
+	KnownByOrders(account string, orders []string) ([]bill.Known, error)
+	KnownByBillNos(account string, billNos []string) ([]bill.Known, error)
+	InsertBill(account string, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) (int64, error)
+	UpdateBill(id int64, b *bill.Bill, history bool, now, readAt time.Time, run int64) error
+
+	Reject(it *bill.Item, billID int64, reason string, p *bill.Pass, page int, now time.Time) error
+	ResolveBill(billID int64, now time.Time) error
+	ResolveUnseen(p *bill.Pass, now time.Time) error
+	OpenRejected(account string) (int, error)
+
+	SaveEvidence(account string, window, run int64, f *bill.Failure) error
+	ClearEvidence(account string, window int64) error
+	BeginRun(r *bill.Run) error
+	SaveRun(r *bill.Run) error
+}

@@ -1,0 +1,535 @@
+package syncer
+
+import (
+	"fmt"
+	"time"
+
+	"billsync/internal/bill"
+)
+
+const (
+	// maxRereads is how often in a row a span is read again because something
+	// moved, before its window waits.
+	maxRereads = 3
+	// maxPause is how long a killed or waiting pass may rest and still go on.
+	maxPause = 6 * time.Hour
+	// maxTailPause is the same for the tail, whose end should be fresh.
+	maxTailPause = time.Hour
+	// cappedAt is the count from which a list is suspected to be capped.
+	cappedAt = 10_000
+)
+
+// A stage says what a reading asks for next.
+type stage int
+
+const (
+	askFirst  stage = iota // page 1
+	askLast                // the last stored page again, to see that nothing moved
+	askHalves              // the counts of both halves: is the list capped?
+	askPages               // the pages after the checkpoint
+	askOrders              // the orders of items that were held back
+)
+
+// A reading is a pass in progress over a window or the tail.
+type reading struct {
+	acct *account
+	win  *bill.Window // nil: the tail
+	tail *bill.Tail
+	pass bill.Pass
+	zone *time.Location
+
+	stage   stage
+	flight  int               // requests on their way
+	ahead   int               // the next page to ask for
+	arrived map[int]bill.Page // pages that wait for their turn
+	seen    seenSet
+	held    []bill.HeldItem
+
+	lastHash string // of the last stored page, while askLast
+	floor    int    // the checkpoint when the reading began
+	halves   []int  // counts that came back
+	halfSent int
+	orders   []string // to be looked up, first one next
+	lookedUp map[string][]found
+	lookPage int
+
+	ended bool
+}
+
+// A found item is one to be settled: held back, or listed under its order.
+type found struct {
+	item bill.Item
+	at   time.Time
+	page int // of the pass; 0 if an order was looked up
+
+	oneAnswer bool // as in bill.HeldItem
+}
+
+// progress returns the durable mark of what is being read.
+func (r *reading) progress() *bill.Progress {
+	if r.win != nil {
+		return &r.win.Progress
+	}
+	return &r.tail.Progress
+}
+
+// windowID is 0 for the tail.
+func (r *reading) windowID() int64 {
+	if r.win != nil {
+		return r.win.ID
+	}
+	return 0
+}
+
+// name says for people what is being read.
+func (r *reading) name() string {
+	s := r.pass.Span
+	if r.win != nil {
+		s = r.win.Span
+	}
+	zone := r.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return s.Start.Add(bill.Lead).In(zone).Format(time.DateOnly) + " … " + s.End.In(zone).Format(time.DateOnly)
+}
+
+// save stores the progress of what is being read.
+func (r *reading) save(tx Tx) error {
+	if r.win != nil {
+		return tx.SaveWindow(r.win)
+	}
+	return tx.SaveTail(r.tail)
+}
+
+// An ask is one request that a reading wants to be made.
+type ask struct {
+	r     *reading
+	pass  int64
+	stage stage
+	page  int
+	half  int
+	order string
+	q     bill.Query
+}
+
+// next returns the next request of a reading, if there is one to be made now.
+func (r *reading) next(window int) (ask, bool) {
+	if r.ended {
+		return ask{}, false
+	}
+	a := ask{r: r, pass: r.pass.ID, stage: r.stage, q: bill.Query{
+		Start: r.pass.Start, End: r.pass.End, Zone: r.zone, Page: 1, PageSize: r.pass.PageSize,
+	}}
+	switch r.stage {
+	case askFirst, askLast:
+		if r.flight > 0 {
+			return ask{}, false
+		}
+		if r.stage == askLast {
+			a.q.Page = r.pass.NextPage - 1
+		}
+	case askPages:
+		if r.ahead > r.pass.Pages || r.ahead >= r.pass.NextPage+window {
+			return ask{}, false
+		}
+		a.q.Page = r.ahead
+		r.ahead++
+	case askHalves:
+		if r.halfSent == 2 {
+			return ask{}, false
+		}
+		older, newer := r.pass.Split()
+		a.half, a.q.PageSize = r.halfSent, 1
+		a.q.Start, a.q.End = older.Start, older.End
+		if r.halfSent == 1 {
+			a.q.Start, a.q.End = newer.Start, newer.End
+		}
+		r.halfSent++
+	case askOrders:
+		if r.flight > 0 || len(r.orders) == 0 {
+			return ask{}, false
+		}
+		a.order, a.q.OrderNo, a.q.Page = r.orders[0], r.orders[0], r.lookPage
+	}
+	a.page = a.q.Page
+	return a, true
+}
+
+// ready reports whether next would return a request.
+func (r *reading) ready(window int) bool {
+	copied := *r
+	_, ok := copied.next(window)
+	return ok
+}
+
+// open loads the pass of a window or the tail that was begun before, or begins
+// a new one.
+func (e *engine) open(tx Tx, r *reading) error {
+	now := e.now()
+	if r.win != nil && r.win.OpenEnd {
+		if err := e.freeze(tx, r, now); err != nil {
+			return err
+		}
+	}
+	r.floor = r.progress().NextPage
+	old, err := tx.ReadingPass(r.acct.Name, r.windowID())
+	if err != nil {
+		return err
+	}
+	if old != nil && resumable(old, r, now) {
+		return e.resume(tx, r, old)
+	}
+	rereads := 0
+	if old != nil && old.NextPage == 1 && now.Sub(old.BegunAt) < maxPause {
+		rereads = old.Rereads // killed between dropping a pass and its next page
+	}
+	return e.begin(tx, r, rereads)
+}
+
+// resumable reports whether a pass that was begun before may go on.
+func resumable(p *bill.Pass, r *reading, now time.Time) bool {
+	rest := now.Sub(p.TouchedAt)
+	if rest < 0 || p.NextPage == 1 {
+		return false // the clock was set back, or nothing is stored yet
+	}
+	if r.win == nil {
+		return rest < maxTailPause && !p.Start.After(r.pass.Start)
+	}
+	return rest < maxPause && p.Start.Equal(r.win.Start) && p.End.Equal(r.win.End)
+}
+
+// freeze gives the newest window its end, as its first pass begins, and lets
+// the tail carry on from there.
+func (e *engine) freeze(tx Tx, r *reading, now time.Time) error {
+	w := r.win
+	end := now.Add(-settle).Truncate(time.Second)
+	if !end.After(w.Start) {
+		end = w.Start.Add(time.Second)
+	}
+	if end.Before(w.End) {
+		w.End = end
+	}
+	w.OpenEnd = false
+	if err := tx.SaveWindow(w); err != nil {
+		return err
+	}
+	t := &bill.Tail{Account: w.Account, CoveredFrom: w.End, Progress: bill.Progress{State: bill.Pending, NextPage: 1}}
+	r.acct.tail = t
+	return tx.SaveTail(t)
+}
+
+// begin starts a new pass.
+func (e *engine) begin(tx Tx, r *reading, rereads int) error {
+	now := e.now()
+	p := bill.Pass{
+		Account: r.acct.Name, WindowID: r.windowID(), PageSize: e.cfg.PageSize, BegunAt: now, TouchedAt: now,
+		RunID: e.run.ID, NextPage: 1, Rereads: rereads,
+	}
+	if r.win != nil {
+		p.Span, p.Zone = r.win.Span, r.win.Zone
+	} else {
+		p.Span, p.Zone = r.pass.Span, r.acct.rules.zone.String()
+	}
+	zone, err := e.zone(p.Zone)
+	if err != nil {
+		return err
+	}
+	if err := tx.BeginPass(&p); err != nil {
+		return err
+	}
+	r.pass, r.zone, r.stage, r.ahead = p, zone, askFirst, 1
+	r.seen, r.held, r.arrived = seenSet{}, nil, map[int]bill.Page{}
+	r.halves, r.halfSent, r.orders, r.lookedUp = nil, 0, nil, nil
+	return r.mark(tx)
+}
+
+// mark shows in the progress that a pass is under way. What is proved stays so.
+func (r *reading) mark(tx Tx) error {
+	p := r.progress()
+	if p.State != bill.Done {
+		p.State, p.NextPage = bill.Reading, r.pass.NextPage
+	}
+	return r.save(tx)
+}
+
+// resume goes on with a pass that was begun before.
+func (e *engine) resume(tx Tx, r *reading, old *bill.Pass) error {
+	zone, err := e.zone(old.Zone)
+	if err != nil {
+		return err
+	}
+	r.pass, r.zone, r.arrived, r.stage = *old, zone, map[int]bill.Page{}, askLast
+	err = tx.Pages(old.ID, func(p bill.PageRecord) error {
+		for _, id := range p.BillIDs {
+			r.seen.add(id)
+		}
+		r.lastHash = p.Hash
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if r.held, err = tx.Held(old.ID, e.cfg.Decode); err != nil {
+		return err
+	}
+	e.log.Info().Str("account", r.acct.Name).Str("window", r.name()).Int("page", old.NextPage).Msg("going on from the checkpoint")
+	return r.mark(tx)
+}
+
+// take handles a page that arrived for a reading.
+func (e *engine) take(tx Tx, a ask, p bill.Page) error {
+	r := a.r
+	switch a.stage {
+	case askFirst:
+		return e.takeFirst(tx, r, p)
+	case askLast:
+		if p.Hash != r.lastHash || p.TotalCount != r.pass.Total || (p.Number != 0 && p.Number != a.page) {
+			e.log.Info().Str("account", r.acct.Name).Str("window", r.name()).Msg("pages moved since the checkpoint, starting over")
+			return e.begin(tx, r, r.pass.Rereads)
+		}
+		r.stage, r.ahead = askPages, r.pass.NextPage
+		if r.pass.NextPage > r.pass.Pages {
+			return e.finish(tx, r)
+		}
+		return nil
+	case askHalves:
+		return e.takeHalf(tx, r, p)
+	case askOrders:
+		return e.takeOrder(tx, r, p)
+	}
+	if p.Number != 0 && p.Number != a.page {
+		return e.moved(tx, r, fmt.Sprintf("asked for page %d, the API answered page %d", a.page, p.Number))
+	}
+	r.arrived[a.page] = p
+	for !r.ended && r.stage == askPages {
+		p, ok := r.arrived[r.pass.NextPage]
+		if !ok {
+			return nil
+		}
+		delete(r.arrived, r.pass.NextPage)
+		if err := e.storeNext(tx, r, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeFirst learns from page 1 how much there is, and stores it.
+func (e *engine) takeFirst(tx Tx, r *reading, p bill.Page) error {
+	if p.Number > 1 {
+		return e.moved(tx, r, fmt.Sprintf("asked for page 1, the API answered page %d", p.Number))
+	}
+	n, total := len(p.Items), p.TotalCount
+	r.pass.Total = total
+	if total >= cappedAt && r.halves == nil {
+		if _, _, ok := r.pass.Halve(); ok {
+			r.arrived[1] = p
+			r.stage, r.halves, r.halfSent = askHalves, []int{}, 0
+			return nil
+		}
+	}
+	switch {
+	case n > total, n == 0 && total > 0:
+		return e.moved(tx, r, fmt.Sprintf("the API counts %d, but page 1 lists %d", total, n))
+	case total == 0:
+		r.pass.Pages, r.pass.PageItems = 1, 0
+	default:
+		// A page may hold fewer items than asked for; then the number of pages
+		// must fit the smaller size.
+		r.pass.PageItems, r.pass.Pages = n, (total+n-1)/n
+		if n < r.pass.PageSize && n < total && p.TotalPages != 0 && p.TotalPages != r.pass.Pages {
+			return e.moved(tx, r, fmt.Sprintf("page 1 lists %d of %d bills, which does not make %d pages", n, total, p.TotalPages))
+		}
+	}
+	r.stage, r.ahead = askPages, 2
+	return e.storeNext(tx, r, p)
+}
+
+// storeNext stores the page at the checkpoint and moves the checkpoint on.
+func (e *engine) storeNext(tx Tx, r *reading, p bill.Page) error {
+	number, n := r.pass.NextPage, len(p.Items)
+	want := r.pass.PageItems
+	if number == r.pass.Pages {
+		want = r.pass.Total - (r.pass.Pages-1)*r.pass.PageItems
+	}
+	switch {
+	case p.TotalCount != r.pass.Total:
+		return e.moved(tx, r, fmt.Sprintf("the API counted %d, on page %d it counts %d", r.pass.Total, number, p.TotalCount))
+	case n != want:
+		return e.moved(tx, r, fmt.Sprintf("page %d lists %d bills instead of %d", number, n, want))
+	}
+	ids, err := e.storeItems(tx, r, number, p)
+	if err != nil {
+		return err
+	}
+	now := e.now()
+	rec := bill.PageRecord{PassID: r.pass.ID, Number: number, Hash: p.Hash, Items: n, BillIDs: ids, ReadAt: p.AskedAt}
+	if err := tx.SavePage(&rec); err != nil {
+		return err
+	}
+	r.pass.NextPage++
+	r.pass.Items += n
+	r.pass.TouchedAt = now
+	if err := tx.SavePass(&r.pass); err != nil {
+		return err
+	}
+	e.pageStored(r, n)
+	g := r.progress()
+	if r.pass.NextPage > r.floor { // past the page that was unknown: its schedule is over
+		g.Attempts = 0
+	}
+	if g.State != bill.Done {
+		g.NextPage, g.LastError, g.NextAttemptAt = r.pass.NextPage, "", time.Time{}
+		total := r.pass.Total
+		g.TotalCount = &total
+	}
+	if r.pass.NextPage > r.pass.Pages {
+		return e.finish(tx, r)
+	}
+	return r.save(tx)
+}
+
+// takeHalf collects the counts of the halves. If they add up to more than the
+// whole, the list is capped and the window is halved.
+func (e *engine) takeHalf(tx Tx, r *reading, p bill.Page) error {
+	r.halves = append(r.halves, p.TotalCount)
+	if len(r.halves) < 2 {
+		return nil
+	}
+	if r.halves[0]+r.halves[1] > r.pass.Total {
+		return e.halve(tx, r, fmt.Sprintf("the API counts %d, but %d and %d in its halves", r.pass.Total, r.halves[0], r.halves[1]))
+	}
+	first := r.arrived[1]
+	delete(r.arrived, 1)
+	return e.takeFirst(tx, r, first)
+}
+
+// halve cuts what is being read into two windows, which are queued instead.
+func (e *engine) halve(tx Tx, r *reading, why string) error {
+	older, newer, ok := r.pass.Halve()
+	if !ok {
+		return e.giveUp(tx, r, why+"; it cannot be halved further")
+	}
+	e.log.Warn().Str("account", r.acct.Name).Str("window", r.name()).Str("reason", why).Msg("halving the window")
+	r.end()
+	r.acct.total-- // its halves take its place
+	proved := bill.Progress{State: bill.Pending, NextPage: 1}
+	if r.win != nil && r.win.State == bill.Done {
+		// The proof of the whole holds for its halves until they are read.
+		proved.State, proved.ProvedAt = bill.Done, r.win.ProvedAt
+	}
+	if r.win != nil {
+		if err := tx.DeleteWindow(r.win); err != nil {
+			return err
+		}
+	} else if err := tx.DropPass(r.acct.Name, 0); err != nil {
+		return err
+	}
+	for _, span := range []bill.Span{older, newer} {
+		w := &bill.Window{Account: r.acct.Name, Span: span, Zone: r.pass.Zone, Progress: proved}
+		if proved.State == bill.Done {
+			w.RereadAt = e.now()
+		}
+		if err := tx.InsertWindow(w); err != nil {
+			return err
+		}
+		if w.ID != 0 {
+			r.acct.enqueue(w)
+		}
+	}
+	if r.win == nil {
+		// The windows take the tail's place up to its end; what it has proved
+		// before becomes a window as well.
+		if t := r.tail; t.ProvedUntil.After(t.CoveredFrom) {
+			w := &bill.Window{Account: t.Account, Span: bill.Span{Start: t.CoveredFrom, End: t.ProvedUntil}, Zone: r.pass.Zone,
+				Progress: bill.Progress{State: bill.Done, NextPage: 1, ProvedAt: t.ProvedAt}}
+			if err := tx.InsertWindow(w); err != nil {
+				return err
+			}
+		}
+		r.tail.CoveredFrom, r.tail.ProvedUntil = newer.End, time.Time{}
+		r.tail.Progress = bill.Progress{State: bill.Pending, NextPage: 1}
+		return tx.SaveTail(r.tail)
+	}
+	return nil
+}
+
+// moved starts a pass over after something did not add up; after some times
+// the window waits.
+func (e *engine) moved(tx Tx, r *reading, why string) error {
+	e.log.Warn().Str("account", r.acct.Name).Str("window", r.name()).Int("reread", r.pass.Rereads+1).Str("reason", why).
+		Msg("the pages do not add up, reading again")
+	if r.pass.Rereads < maxRereads {
+		return e.begin(tx, r, r.pass.Rereads+1)
+	}
+	return e.unsettled(tx, r, why)
+}
+
+// finish settles what was held back and decides whether the pass is a proof.
+func (e *engine) finish(tx Tx, r *reading) error {
+	if r.lookedUp == nil {
+		orders, err := e.toLookUp(tx, r)
+		if err != nil {
+			return err
+		}
+		if len(orders) > maxLookups && r.pass.Rereads == 0 {
+			return e.moved(tx, r, fmt.Sprintf("%d items came twice", len(r.held)))
+		}
+		r.lookedUp = map[string][]found{}
+		for _, o := range orders {
+			r.lookedUp[o] = []found{}
+		}
+		if len(orders) > 0 {
+			r.orders, r.lookPage, r.stage = orders, 1, askOrders
+			return r.save(tx)
+		}
+	}
+	if err := e.settleHeld(tx, r); err != nil {
+		return err
+	}
+	distinct := r.seen.len() + r.pass.Rejected
+	if r.pass.Items != r.pass.Total || distinct != r.pass.Total {
+		return e.moved(tx, r, fmt.Sprintf("the API counts %d, it listed %d, of which %d differ", r.pass.Total, r.pass.Items, distinct))
+	}
+	return e.proved(tx, r, distinct)
+}
+
+// proved records the proof.
+func (e *engine) proved(tx Tx, r *reading, stored int) error {
+	now := e.now()
+	total := r.pass.Total
+	*r.progress() = bill.Progress{State: bill.Done, NextPage: r.pass.NextPage, TotalCount: &total, StoredCount: &stored, ProvedAt: now}
+	if r.win != nil {
+		r.win.RereadAt = time.Time{}
+	} else {
+		until := r.tail.CoveredFrom
+		if r.tail.ProvedUntil.After(until) {
+			until = r.tail.ProvedUntil
+		}
+		if r.pass.Start.After(until) {
+			r.tail.CoveredFrom = r.pass.Start // a gap is never claimed
+		}
+		if r.pass.End.After(r.tail.ProvedUntil) {
+			r.tail.ProvedUntil = r.pass.End
+		}
+	}
+	if err := tx.FinishPass(&r.pass); err != nil {
+		return err
+	}
+	if err := tx.ResolveUnseen(&r.pass, now); err != nil {
+		return err
+	}
+	if err := tx.ClearEvidence(r.acct.Name, r.windowID()); err != nil {
+		return err
+	}
+	r.end()
+	e.windowProved(r)
+	return r.save(tx)
+}
+
+// end takes a reading out of the work; answers that still arrive are ignored.
+func (r *reading) end() {
+	r.ended = true
+	r.acct.drop(r)
+}

@@ -1,0 +1,143 @@
+package syncer
+
+import (
+	"slices"
+
+	"billsync/internal/bill"
+)
+
+// A groupKey is what alike bills have in common: order and second.
+type groupKey struct {
+	order  string
+	second int64
+}
+
+func keyOf(b *bill.Bill) groupKey { return groupKey{b.OrderNo, b.Second()} }
+
+// heldGroups returns the held items by their key, in the order of the pages.
+func (r *reading) heldGroups() (keys []groupKey, groups map[groupKey][]found) {
+	groups = map[groupKey][]found{}
+	for _, h := range r.held {
+		k := keyOf(&h.Item.Bill)
+		if groups[k] == nil {
+			keys = append(keys, k)
+		}
+		groups[k] = append(groups[k], found{h.Item, h.AskedAt, h.Page, h.OneAnswer})
+	}
+	return keys, groups
+}
+
+// toLookUp lists the orders that have to be asked for: those of held items that
+// may be bills seen twice as well as further bills, because what looks like them
+// came on another page. One answer does not list a bill twice (API §8.3), so
+// items that came together are different bills.
+func (e *engine) toLookUp(tx Tx, r *reading) ([]string, error) {
+	keys, groups := r.heldGroups()
+	var orders []string
+	for _, key := range keys {
+		s, err := e.stockOf(tx, r.acct.Name, groups[key])
+		if err != nil {
+			return nil, err
+		}
+		ask := false
+		for _, f := range groups[key] {
+			ask = ask || !f.oneAnswer || f.page != groups[key][0].page
+		}
+		for _, f := range groups[key] {
+			if k := s.byBillNo[f.item.Bill.BillNo]; k != nil && len(groups[key]) == 1 {
+				ask = false // its number says that it came before
+			}
+		}
+		if ask && !slices.Contains(orders, key.order) {
+			orders = append(orders, key.order)
+		}
+	}
+	return orders, nil
+}
+
+func (e *engine) stockOf(tx Tx, account string, fs []found) (*shelf, error) {
+	items := make([]bill.Item, len(fs))
+	for i, f := range fs {
+		items[i] = f.item
+	}
+	return e.stock(tx, account, items)
+}
+
+// takeOrder collects the answer about an order; when the last is in, the pass
+// is finished.
+func (e *engine) takeOrder(tx Tx, r *reading, p bill.Page) error {
+	order := r.orders[0]
+	for _, it := range p.Items {
+		if !it.Rejected && it.Bill.OrderNo == order {
+			r.lookedUp[order] = append(r.lookedUp[order], found{it, p.AskedAt, 0, true})
+		}
+	}
+	const manyPages = 100 // no order has ten thousand bills: the filter is not honoured
+	if r.lookPage*r.pass.PageSize < p.TotalCount && len(p.Items) > 0 && r.lookPage < manyPages {
+		r.lookPage++
+		return nil
+	}
+	r.orders, r.lookPage = r.orders[1:], 1
+	if len(r.orders) > 0 {
+		return nil
+	}
+	return e.finish(tx, r)
+}
+
+// settleHeld gives every held item its row, group by group.
+func (e *engine) settleHeld(tx Tx, r *reading) error {
+	keys, groups := r.heldGroups()
+	for _, key := range keys {
+		listed, asked := r.lookedUp[key.order]
+		listed = slices.DeleteFunc(slices.Clone(listed), func(f found) bool { return keyOf(&f.item.Bill) != key })
+		var err error
+		switch {
+		case len(listed) > 0:
+			err = e.settleGroup(tx, r, listed, func(int64) bool { return false })
+		case asked && r.pass.Rereads == 0:
+			// The order's filter told nothing about it. Twins are believed only
+			// if a second pass in a row needs them to reach the count.
+		default:
+			err = e.settleGroup(tx, r, groups[key], r.seen.has)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleGroup stores items under one key as the rows they are; rows for which
+// taken is true belong to other items of the pass.
+func (e *engine) settleGroup(tx Tx, r *reading, group []found, taken func(int64) bool) error {
+	s, err := e.stockOf(tx, r.acct.Name, group)
+	if err != nil {
+		return err
+	}
+	bills := make([]*bill.Bill, len(group))
+	var rows []*bill.Known
+	add := func(k *bill.Known) {
+		if !slices.Contains(rows, k) {
+			rows = append(rows, k)
+		}
+	}
+	for i := range group {
+		bills[i] = &group[i].item.Bill
+		if k := s.byBillNo[bills[i].BillNo]; k != nil {
+			add(k) // also if seen: then it is the same bill once more
+		}
+	}
+	for _, k := range s.sameKey(bills[0]) {
+		if !taken(k.ID) {
+			add(k)
+		}
+	}
+	for i, k := range assign(bills, rows) {
+		id, err := e.apply(tx, r, s, &group[i].item, k, group[i].page, group[i].at)
+		if err != nil {
+			return err
+		}
+		r.seen.add(id)
+	}
+	return nil
+}

@@ -1,0 +1,267 @@
+package syncer
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"billsync/internal/bill"
+)
+
+// Account is what a run did for one account and what its books look like
+// afterwards, judged from the database.
+type Account struct {
+	Name     string
+	Refresh  bool // the run was a refresh of it
+	Proved   int  // windows and tails proved by this run
+	New      int
+	Changed  int
+	Read     int
+	Bills    int       // items the proved windows of this run hold, each window by itself
+	Until    time.Time // everything is proved up to here; zero if nothing is
+	Open     []Trouble // what keeps it from being complete
+	Refused  *bill.Failure
+	Rejected int // items nobody could understand and nobody has accepted
+}
+
+// Complete reports whether everything asked for is proved.
+func (a *Account) Complete() bool {
+	return a.Refused == nil && a.Rejected == 0 && len(a.Open) == 0
+}
+
+// A Trouble is a part of an account's history that is not proved.
+type Trouble struct {
+	Span  bill.Span
+	Tail  bool
+	State bill.State
+	Until time.Time // asked again then; zero: by the next run, if it waits
+	Why   string
+}
+
+// Summary is how a run ended.
+type Summary struct {
+	Run      bill.Run
+	Accounts []Account
+	Stopped  error // why the run asked no further; nil if it did all it could
+}
+
+// Complete reports whether everything asked for is proved.
+func (s *Summary) Complete() bool {
+	for i := range s.Accounts {
+		if !s.Accounts[i].Complete() {
+			return false
+		}
+	}
+	return s.Stopped == nil
+}
+
+// Refused reports whether the provider refused one of the accounts for a reason
+// that only a person can mend.
+func (s *Summary) Refused() bool {
+	for i := range s.Accounts {
+		if s.Accounts[i].Refused != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Outcome is the word for the run's row.
+func (s *Summary) Outcome() string {
+	switch {
+	case s.Refused():
+		return "refused"
+	case !s.Complete():
+		return "incomplete"
+	}
+	return "complete"
+}
+
+// Reason says in a line why the run is not complete; empty if it is.
+func (s *Summary) Reason() string {
+	var parts []string
+	if s.Stopped != nil {
+		parts = append(parts, s.Stopped.Error())
+	}
+	for i := range s.Accounts {
+		a := &s.Accounts[i]
+		switch {
+		case a.Refused != nil:
+			parts = append(parts, a.Name+": "+a.Refused.Error())
+		case !a.Complete():
+			parts = append(parts, fmt.Sprintf("%s: %s", a.Name, a.describe()))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (a *Account) describe() string {
+	var parts []string
+	count := map[bill.State]int{}
+	for _, t := range a.Open {
+		count[t.State]++
+	}
+	for _, s := range []bill.State{bill.Failed, bill.Waiting, bill.Reading, bill.Pending, bill.Done} {
+		if n := count[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, stateWord(s, n)))
+		}
+	}
+	if a.Rejected > 0 {
+		parts = append(parts, fmt.Sprintf("%d not understood", a.Rejected))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func stateWord(s bill.State, n int) string {
+	noun := "windows"
+	if n == 1 {
+		noun = "window"
+	}
+	switch s {
+	case bill.Failed:
+		return noun + " failed"
+	case bill.Waiting:
+		return noun + " waiting"
+	case bill.Done:
+		return noun + " to be read again"
+	}
+	return noun + " not read yet"
+}
+
+// Progress is how a run is going.
+type Progress struct {
+	Account  string // whose answer came last
+	Window   string // and for which span
+	Page     int    // pages of that window stored
+	Pages    int    // pages it has; 0: not known yet
+	Proved   int    // windows and tails proved by this run, over all accounts
+	Total    int    // windows and tails that are due
+	Read     int    // items received
+	New      int
+	Changed  int
+	Requests int64
+	Share    float64 // how much is done, 0 to 1; windows count alike; 1 only when all is proved
+}
+
+// tell reports progress to whoever watches.
+func (e *engine) tell() {
+	if e.progress == nil {
+		return
+	}
+	p := Progress{Read: e.run.Read, New: e.run.New, Changed: e.run.Changed, Requests: e.source.Requests() - e.requestsBefore}
+	share := 0.0
+	for _, a := range e.accounts {
+		p.Proved += a.stats.Proved
+		p.Total += a.total
+		for _, r := range a.active {
+			if r.pass.Pages > 0 {
+				share += 0.99 * float64(r.pass.NextPage-1) / float64(r.pass.Pages)
+			}
+		}
+	}
+	if e.last != nil {
+		p.Account, p.Window = e.last.acct.Name, e.last.name()
+		p.Page, p.Pages = e.last.pass.NextPage-1, e.last.pass.Pages
+	}
+	if p.Total > 0 {
+		p.Share = min(1, (float64(p.Proved)+share)/float64(p.Total))
+	}
+	e.progress(p)
+}
+
+func (e *engine) pageStored(r *reading, items int) {
+	r.acct.stats.Read += items
+	e.last = r
+	e.log.Debug().Str("account", r.acct.Name).Str("window", r.name()).Int("page", r.pass.NextPage-1).Int("pages", r.pass.Pages).
+		Int("bills", items).Msg("page stored")
+}
+
+func (e *engine) billNew(r *reading) {
+	e.run.New++
+	r.acct.stats.New++
+}
+
+func (e *engine) billChanged(r *reading) {
+	e.run.Changed++
+	r.acct.stats.Changed++
+}
+
+// windowProved counts a proof. Once the newest window is proved for the first
+// time, the tail carries on when the schedule asks for the next run.
+func (e *engine) windowProved(r *reading) {
+	a := r.acct
+	a.stats.Proved++
+	a.stats.Bills += r.pass.Total
+	if r.win != nil && a.tail != nil && a.tailDueAt.IsZero() && !e.scope.limited() && r.win.End.Equal(a.tail.CoveredFrom) {
+		a.tailDueAt = e.cfg.NextSync(r.pass.BegunAt)
+	}
+	e.log.Info().Str("account", a.Name).Str("window", r.name()).Int("bills", r.pass.Total).Int("pages", r.pass.Pages).Msg("window proved")
+}
+
+// judge finds out from the database what of an account is not proved, and
+// whether its refresh is over.
+func (e *engine) judge(tx Tx, a *account, o Options) error {
+	b, err := loadBooks(tx, a.Name)
+	if err != nil {
+		return err
+	}
+	s := &a.stats
+	s.Refused = a.refused
+	if s.Rejected, err = tx.OpenRejected(a.Name); err != nil {
+		return err
+	}
+	for i := range b.windows {
+		w := &b.windows[i]
+		if !o.Span.Start.IsZero() && !w.Overlaps(o.Span) {
+			continue
+		}
+		if w.State != bill.Done || !w.RereadAt.IsZero() || a.failed[w.ID] {
+			s.Open = append(s.Open, Trouble{Span: w.Span, State: w.State, Until: w.NextAttemptAt, Why: w.LastError})
+		}
+	}
+	if t := b.tail; t != nil {
+		s.Until = t.CoveredFrom
+		if t.ProvedUntil.After(s.Until) {
+			s.Until = t.ProvedUntil
+		}
+		span := bill.Span{Start: t.CoveredFrom, End: e.run.StartedAt}
+		if (t.State == bill.Waiting || t.State == bill.Failed || a.owesTail(e.now(), t)) && (o.Span.Start.IsZero() || span.Overlaps(o.Span)) {
+			s.Open = append(s.Open, Trouble{Span: span, Tail: true, State: t.State, Until: t.NextAttemptAt, Why: t.LastError})
+		}
+	}
+	return e.closeRefresh(tx, a, b)
+}
+
+// owesTail reports whether the tail should have been read by this run and was
+// not: the run was stopped before.
+func (a *account) owesTail(now time.Time, t *bill.Tail) bool {
+	return a.hasTail() || a.tailDue(now) && t.ProvedAt.Before(a.tailDueAt)
+}
+
+// closeRefresh records that the past was read again once nothing of it is
+// outstanding; a finished backfill counts.
+func (e *engine) closeRefresh(tx Tx, a *account, b books) error {
+	if a.refused != nil || e.stopped != nil || e.scope.limited() || !backfilled(b) {
+		return nil
+	}
+	if t := b.tail; t != nil && !t.ProvedAt.IsZero() && t.State != bill.Done {
+		return nil
+	}
+	for i := range b.windows {
+		if !b.windows[i].RereadAt.IsZero() {
+			return nil
+		}
+	}
+	if b.RefreshedAt.IsZero() || !b.RefreshWantedAt.IsZero() {
+		return tx.SaveRefresh(a.Name, time.Time{}, e.run.StartedAt)
+	}
+	return nil
+}
+
+func (e *engine) summary() Summary {
+	sum := Summary{Run: *e.run, Stopped: e.stopped}
+	for _, a := range e.accounts {
+		sum.Accounts = append(sum.Accounts, a.stats)
+	}
+	return sum
+}
