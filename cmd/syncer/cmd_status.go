@@ -1,0 +1,226 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"billsync/internal/app"
+	"billsync/internal/bill"
+	"billsync/internal/config"
+)
+
+func newStatusCmd(g *globals) *cobra.Command {
+	var healthy bool
+	var maxAge time.Duration
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "What is proved, what waits, what failed",
+		GroupID: groupLook,
+		Long: `Show for each account since when and until when every bill is proved to be
+stored, what waits and until when, what failed and what to do, and the latest
+runs. With --healthy nothing is printed: exit code 0 if everything is proved and
+no older than the schedule expects (or than --max-age), else 3.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, cfg, err := g.app(cmd)
+			if err != nil {
+				return err
+			}
+			s, err := a.Status(cmd.Context())
+			if healthy {
+				return g.healthy(s, maxAge, err)
+			}
+			if errors.Is(err, app.ErrNoDatabase) {
+				if g.json {
+					return g.printJSON(statusJSON(s))
+				}
+				return g.print(fmt.Sprintf("there is no database at %s yet\nnext: syncer sync\n", s.Path))
+			}
+			if err != nil {
+				return err
+			}
+			if g.json {
+				return g.printJSON(statusJSON(s))
+			}
+			return g.print(g.statusText(s, cfg))
+		},
+	}
+	cmd.Flags().BoolVar(&healthy, "healthy", false, "print nothing; exit 0 or 3")
+	cmd.Flags().DurationVar(&maxAge, "max-age", 0, "with --healthy: how old the newest proof may be, such as 2h")
+	return cmd
+}
+
+// healthy is for containers and monitors.
+func (g *globals) healthy(s app.Status, maxAge time.Duration, err error) error {
+	if errors.Is(err, app.ErrNoDatabase) {
+		return &checkFailed{exitIncomplete}
+	}
+	if err != nil {
+		return err
+	}
+	for i := range s.Accounts {
+		a := &s.Accounts[i]
+		if !a.Healthy() && (maxAge == 0 || !a.Complete) || maxAge > 0 && g.now().Sub(a.To) > maxAge {
+			return &checkFailed{exitIncomplete}
+		}
+	}
+	return nil
+}
+
+func (g *globals) statusText(s app.Status, cfg *config.Config) string {
+	var b strings.Builder
+	t := g.newTable("account", "bills", "proved from", "proved to", "windows", "complete")
+	t.right(2)
+	for _, a := range s.Accounts {
+		if !a.Known {
+			t.row(a.Account, "0", "", "", "", "no: not read yet")
+			continue
+		}
+		word := "yes"
+		switch {
+		case !a.Complete:
+			word = "NO"
+		case a.Late > 0:
+			word = "yes, but late by " + seconds(a.Late)
+		}
+		from, to := "", ""
+		if !a.To.IsZero() {
+			from, to = day(a.From, cfg), moment(a.To, cfg)
+		}
+		t.row(a.Account, g.number(a.Bills), from, to, fmt.Sprintf("%d of %d proved", a.WindowsProved, a.Windows), word)
+	}
+	b.WriteString(t.String())
+	for _, a := range s.Accounts {
+		g.accountTrouble(&b, &a, cfg)
+	}
+	if len(s.ByStatus) > 0 {
+		b.WriteString("\n")
+		t := g.newTable("status", "bills")
+		t.right(2)
+		for _, c := range s.ByStatus {
+			t.row(c.Name, g.number(c.Bills))
+		}
+		b.WriteString(t.String())
+	}
+	if len(s.ByCurrency) > 0 {
+		b.WriteString("\n")
+		t := g.newTable("currency", "bills", "spent", "returned", "net")
+		t.right(2, 3, 4, 5)
+		for _, c := range s.ByCurrency {
+			money := func(v int64) string {
+				d := bill.Amount{Currency: c.Name, Value: v}.Decimal()
+				if isTerminal(g.stdout) {
+					d = separated(d)
+				}
+				return d
+			}
+			t.row(c.Name, g.number(c.Bills), money(c.Amount), money(c.Back), money(c.Amount-c.Back))
+		}
+		b.WriteString(t.String())
+	}
+	if len(s.Runs) > 0 {
+		b.WriteString("\n")
+		t := g.newTable("run", "started", "took", "requests", "new", "changed", "outcome")
+		t.right(1, 3, 4, 5, 6)
+		for _, r := range s.Runs {
+			took := ""
+			if !r.FinishedAt.IsZero() {
+				took = seconds(r.FinishedAt.Sub(r.StartedAt))
+			}
+			t.row(fmt.Sprint(r.ID), moment(r.StartedAt, cfg), took, g.number(int(r.Requests)), g.number(r.New), g.number(r.Changed), r.Outcome)
+		}
+		b.WriteString(t.String())
+	}
+	fmt.Fprintf(&b, "\nask the database: sqlite3 -readonly -box %s 'SELECT * FROM monthly_spend'\nmore: syncer help sql\n", s.Path)
+	return b.String()
+}
+
+// accountTrouble says what of an account waits, failed or was refused, and what
+// to do.
+func (g *globals) accountTrouble(b *strings.Builder, a *app.AccountStatus, cfg *config.Config) {
+	if a.Refusal.Code != "" {
+		fmt.Fprintf(b, "\n%s is refused by the API since %s: %s\n", a.Account, moment(a.Refusal.At, cfg), a.Refusal.Reason)
+	}
+	for _, w := range a.Waiting {
+		line := fmt.Sprintf("\n%s %s … %s: %s", a.Account, day(w.Start, cfg), day(w.End, cfg), w.State)
+		switch {
+		case !w.NextAttemptAt.IsZero():
+			line += " until " + moment(w.NextAttemptAt, cfg)
+		case w.State == bill.Waiting:
+			line += " for the next run"
+		case w.State == bill.Failed:
+			line += "; \"syncer retry\" asks again"
+		}
+		fmt.Fprintf(b, "%s\n  %s\n", line, w.LastError)
+	}
+	if t := a.Tail; t != nil && t.LastError != "" {
+		fmt.Fprintf(b, "\n%s since %s: %s\n  %s\n", a.Account, day(t.CoveredFrom, cfg), t.State, t.LastError)
+	}
+	if a.Unread > 0 {
+		fmt.Fprintf(b, "\n%s: %s not read yet; \"syncer sync\" goes on\n", a.Account, plural(a.Unread, "window", g.number))
+	}
+	for _, r := range a.Rejected {
+		fmt.Fprintf(b, "\n%s: item %d could not be understood: %s\n", a.Account, r.ID, r.Reason)
+	}
+	if n := a.Unreadable - len(a.Rejected); n > 0 {
+		fmt.Fprintf(b, "\n%s: %s more in the table rejected_items\n", a.Account, plural(n, "item", g.number))
+	}
+}
+
+func statusJSON(s app.Status) any {
+	type windowJSON struct {
+		Start         time.Time  `json:"start"`
+		End           time.Time  `json:"end"`
+		State         string     `json:"state"`
+		Attempts      int        `json:"attempts"`
+		NextAttemptAt *time.Time `json:"next_attempt_at"`
+		LastError     string     `json:"last_error"`
+	}
+	type accountJSON struct {
+		Account       string       `json:"account"`
+		Complete      bool         `json:"complete"`
+		HistoryStart  *time.Time   `json:"history_start"`
+		ProvedFrom    *time.Time   `json:"proved_from"`
+		ProvedTo      *time.Time   `json:"proved_to"`
+		ProvedAt      *time.Time   `json:"proved_at"`
+		LateSeconds   int          `json:"late_seconds"`
+		Bills         int          `json:"bills"`
+		Windows       int          `json:"windows"`
+		WindowsProved int          `json:"windows_proved"`
+		Refused       string       `json:"refused,omitempty"`
+		NotUnderstood int          `json:"not_understood"`
+		Waiting       []windowJSON `json:"waiting"`
+	}
+	type runJSON struct {
+		Run        int64      `json:"run_id"`
+		Trigger    string     `json:"trigger"`
+		StartedAt  time.Time  `json:"started_at"`
+		FinishedAt *time.Time `json:"finished_at"`
+		Outcome    string     `json:"outcome"`
+		Requests   int64      `json:"requests"`
+		New        int        `json:"bills_new"`
+		Changed    int        `json:"bills_changed"`
+		Error      string     `json:"error,omitempty"`
+	}
+	out := struct {
+		Type     string        `json:"type"`
+		Database string        `json:"database"`
+		Accounts []accountJSON `json:"accounts"`
+		Runs     []runJSON     `json:"runs"`
+	}{"status", s.Path, []accountJSON{}, []runJSON{}}
+	for _, a := range s.Accounts {
+		x := accountJSON{a.Account, a.Complete, timeOrNil(a.HistoryStart), timeOrNil(a.From), timeOrNil(a.To), timeOrNil(a.ProvedAt),
+			int(a.Late.Seconds()), a.Bills, a.Windows, a.WindowsProved, a.Refusal.Reason, a.Unreadable, []windowJSON{}}
+		for _, w := range a.Waiting {
+			x.Waiting = append(x.Waiting, windowJSON{w.Start.UTC(), w.End.UTC(), string(w.State), w.Attempts, timeOrNil(w.NextAttemptAt), w.LastError})
+		}
+		out.Accounts = append(out.Accounts, x)
+	}
+	for _, r := range s.Runs {
+		out.Runs = append(out.Runs, runJSON{r.ID, r.Trigger, r.StartedAt.UTC(), timeOrNil(r.FinishedAt), r.Outcome, r.Requests, r.New, r.Changed, r.Error})
+	}
+	return out
+}
