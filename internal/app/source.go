@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"billsync/internal/bill"
 	"billsync/internal/config"
 	"billsync/internal/simulator"
 	"billsync/internal/store"
@@ -144,4 +146,22 @@ func (a *App) accessToken(account string) (string, error) {
 		return token, nil
 	}
 	return "", nil
+}
+
+// A careful source makes a failure of one account out of an error on our side,
+// such as a token file that went away: it must not stop the other accounts.
+type careful struct{ *worldfirst.Client }
+
+func (c careful) QueryBillList(ctx context.Context, acct bill.Account, q bill.Query) (bill.Page, error) {
+	page, err := c.Client.QueryBillList(ctx, acct, q)
+	if err == nil || ctx.Err() != nil {
+		return page, err
+	}
+	if _, ok := bill.AsFailure(err); ok {
+		return page, err
+	}
+	return page, &bill.Failure{
+		Outcome: bill.RefusedUs, Op: "queryBillList", Code: "NOT_SENT", Message: err.Error(),
+		Advice: "mend it here; nothing was sent to the API", Err: err,
+	}
 }

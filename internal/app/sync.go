@@ -81,7 +81,7 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 	if err := st.AdoptReportZone(ctx); err != nil {
 		return syncer.Summary{}, withCode(err)
 	}
-	sum, err := a.newSyncer(client, st).Run(ctx, syncer.Options{
+	sum, err := a.newSyncer(careful{client}, st).Run(ctx, syncer.Options{
 		Trigger: o.Trigger, Accounts: o.Accounts, Scope: scope, Progress: o.Progress,
 	})
 	a.logRun(sum, err)

@@ -35,6 +35,7 @@ type account struct {
 
 	tailSpan  bill.Span
 	tailDueAt time.Time      // zero: not read by this run
+	tailOwed  bool           // this run should read the tail and has not yet
 	total     int            // windows and tail of this run
 	failed    map[int64]bool // windows whose reading failed in this run
 	stats     Account
@@ -168,6 +169,7 @@ func (e *engine) work(ctx context.Context) error {
 		}
 		select {
 		case a := <-e.answers:
+			e.flight--
 			batch = e.collect(append(batch[:0], a))
 		case <-done:
 			// Finish the page in hand: let what is on its way arrive.
@@ -189,6 +191,7 @@ func (e *engine) collect(batch []answer) []answer {
 		}
 		select {
 		case a := <-e.answers:
+			e.flight--
 			batch = append(batch, a)
 		default:
 			return batch
@@ -206,7 +209,6 @@ func (e *engine) drain() {
 // handle gives an answer to its reading.
 func (e *engine) handle(tx Tx, a answer) error {
 	r := a.ask.r
-	e.flight--
 	r.flight--
 	r.acct.flight--
 	if a.err != nil {
@@ -270,7 +272,7 @@ func (e *engine) openTail(tx Tx, a *account, now time.Time) error {
 	if r.pass.Span.Start.IsZero() {
 		r.pass.Span = tailSpanOf(a.tail, a.rules, false, now)
 	}
-	a.tailSpan = bill.Span{}
+	a.tailSpan, a.tailOwed = bill.Span{}, true
 	if err := e.open(tx, r); err != nil {
 		return err
 	}

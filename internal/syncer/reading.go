@@ -52,6 +52,7 @@ type reading struct {
 	orders   []string // to be looked up, first one next
 	lookedUp map[string][]found
 	lookPage int
+	looked   int // items listed about that order so far
 
 	ended bool
 }
@@ -240,7 +241,7 @@ func (e *engine) begin(tx Tx, r *reading, rereads int) error {
 	}
 	r.pass, r.zone, r.stage, r.ahead = p, zone, askFirst, 1
 	r.seen, r.held, r.arrived = seenSet{}, nil, map[int]bill.Page{}
-	r.halves, r.halfSent, r.orders, r.lookedUp = nil, 0, nil, nil
+	r.halves, r.halfSent, r.orders, r.lookedUp, r.looked = nil, 0, nil, nil, 0
 	return r.mark(tx)
 }
 
@@ -448,6 +449,7 @@ func (e *engine) halve(tx Tx, r *reading, why string) error {
 				return err
 			}
 		}
+		r.acct.tailOwed = false
 		r.tail.CoveredFrom, r.tail.ProvedUntil = newer.End, time.Time{}
 		r.tail.Progress = bill.Progress{State: bill.Pending, NextPage: 1}
 		return tx.SaveTail(r.tail)

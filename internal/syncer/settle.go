@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"fmt"
 	"slices"
 
 	"billsync/internal/bill"
@@ -67,17 +68,24 @@ func (e *engine) stockOf(tx Tx, account string, fs []found) (*shelf, error) {
 // is finished.
 func (e *engine) takeOrder(tx Tx, r *reading, p bill.Page) error {
 	order := r.orders[0]
+	if p.Number != 0 && p.Number != r.lookPage {
+		return e.moved(tx, r, fmt.Sprintf("looking up order %s: asked for page %d, the API answered page %d", order, r.lookPage, p.Number))
+	}
+	r.looked += len(p.Items)
 	for _, it := range p.Items {
 		if !it.Rejected && it.Bill.OrderNo == order {
 			r.lookedUp[order] = append(r.lookedUp[order], found{it, p.AskedAt, 0, true})
 		}
 	}
-	const manyPages = 100 // no order has ten thousand bills: the filter is not honoured
-	if r.lookPage*r.pass.PageSize < p.TotalCount && len(p.Items) > 0 && r.lookPage < manyPages {
+	const manyPages = 100 // no order has so many bills: the filter is not honoured
+	if r.looked < p.TotalCount && len(p.Items) > 0 && r.lookPage < manyPages {
 		r.lookPage++
 		return nil
 	}
-	r.orders, r.lookPage = r.orders[1:], 1
+	if r.looked != p.TotalCount && r.lookPage < manyPages {
+		return e.moved(tx, r, fmt.Sprintf("looking up order %s: the API counts %d bills and lists %d", order, p.TotalCount, r.looked))
+	}
+	r.orders, r.lookPage, r.looked = r.orders[1:], 1, 0
 	if len(r.orders) > 0 {
 		return nil
 	}

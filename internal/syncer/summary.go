@@ -191,6 +191,7 @@ func (e *engine) billChanged(r *reading) {
 func (e *engine) windowProved(r *reading) {
 	a := r.acct
 	a.stats.Proved++
+	a.tailOwed = a.tailOwed && r.win != nil
 	a.stats.Bills += r.pass.Total
 	if r.win != nil && a.tail != nil && a.tailDueAt.IsZero() && !e.scope.limited() && r.win.End.Equal(a.tail.CoveredFrom) {
 		a.tailDueAt = e.cfg.NextSync(r.pass.BegunAt)
@@ -225,17 +226,11 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 			s.Until = t.ProvedUntil
 		}
 		span := bill.Span{Start: t.CoveredFrom, End: e.run.StartedAt}
-		if (t.State == bill.Waiting || t.State == bill.Failed || a.owesTail(e.now(), t)) && (o.Span.Start.IsZero() || span.Overlaps(o.Span)) {
+		if (t.State == bill.Waiting || t.State == bill.Failed || a.tailOwed) && (o.Span.Start.IsZero() || span.Overlaps(o.Span)) {
 			s.Open = append(s.Open, Trouble{Span: span, Tail: true, State: t.State, Until: t.NextAttemptAt, Why: t.LastError})
 		}
 	}
 	return e.closeRefresh(tx, a, b)
-}
-
-// owesTail reports whether the tail should have been read by this run and was
-// not: the run was stopped before.
-func (a *account) owesTail(now time.Time, t *bill.Tail) bool {
-	return a.hasTail() || a.tailDue(now) && t.ProvedAt.Before(a.tailDueAt)
 }
 
 // closeRefresh records that the past was read again once nothing of it is
@@ -244,7 +239,7 @@ func (e *engine) closeRefresh(tx Tx, a *account, b books) error {
 	if a.refused != nil || e.stopped != nil || e.scope.limited() || !backfilled(b) {
 		return nil
 	}
-	if t := b.tail; t != nil && !t.ProvedAt.IsZero() && t.State != bill.Done {
+	if a.tailOwed {
 		return nil
 	}
 	for i := range b.windows {

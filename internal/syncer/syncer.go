@@ -190,7 +190,7 @@ func (e *engine) admit(tx Tx, c AccountConfig, s Scope) (*account, error) {
 	}
 	a.tail, a.queue, a.total = p.tail, p.queue, len(p.queue)
 	if p.tailDue {
-		a.tailDueAt, a.tailSpan = now, p.span
+		a.tailDueAt, a.tailSpan, a.tailOwed = now, p.span, true
 		a.total++
 	}
 	a.stats = Account{Name: c.Name, Refresh: p.refresh}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -186,32 +187,37 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 
 func TestNetworkFailures(t *testing.T) {
 	t.Parallel()
-	hang := make(chan struct{})
-	t.Cleanup(func() { close(hang) })
 	closed := httptest.NewServer(nil)
 	closed.Close()
 	insecure := httptest.NewUnstartedServer(nil)
-	insecure.Config.ErrorLog = nil
+	insecure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	insecure.StartTLS()
 	t.Cleanup(insecure.Close)
 	plain := httptest.NewServer(nil)
 	t.Cleanup(plain.Close)
-	handler := func(f func(w http.ResponseWriter)) string {
-		return newProvider(t, func(_ *provider, _ int, w http.ResponseWriter, r *http.Request) { f(w) }).URL
+	handler := func(f func(w http.ResponseWriter, r *http.Request)) string {
+		return newProvider(t, func(_ *provider, _ int, w http.ResponseWriter, r *http.Request) { f(w, r) }).URL
 	}
 	for _, tt := range []struct{ name, url, code, message string }{
 		{"refused", closed.URL, codeRefused, "refused the connection"},
 		{"no such host", "https://nowhere.invalid", codeDNS, "nowhere.invalid"},
 		{"unknown certificate", insecure.URL, codeTLS, "not trusted"},
 		{"no TLS", strings.Replace(plain.URL, "http", "https", 1), codeTLS, "does not speak TLS"},
-		{"late headers", handler(func(http.ResponseWriter) { <-hang }), codeTimeout, "no whole answer"},
-		{"late body", handler(func(w http.ResponseWriter) { w.Write([]byte("{")); w.(http.Flusher).Flush(); <-hang }), codeTimeout, "no whole answer"},
-		{"closed", handler(func(w http.ResponseWriter) {
+		{"late headers", handler(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), codeTimeout, "no whole answer"},
+		{"late body", handler(func(w http.ResponseWriter, r *http.Request) {
+			w.Write([]byte("{"))
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}), codeTimeout, "no whole answer"},
+		{"closed", handler(func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, _ := w.(http.Hijacker).Hijack()
 			conn.Close()
 		}), codeConnection, "closed the connection"},
-		{"cut off", handler(func(w http.ResponseWriter) { w.Header().Set("Content-Length", "1000"); io.WriteString(w, yes) }), codeCutOff, "middle"},
-		{"too large", handler(func(w http.ResponseWriter) {
+		{"cut off", handler(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			io.WriteString(w, yes)
+		}), codeCutOff, "middle"},
+		{"too large", handler(func(w http.ResponseWriter, _ *http.Request) {
 			for piece, i := bytes.Repeat([]byte(" "), 1<<20), 0; i < 17; i++ {
 				w.Write(piece)
 			}
@@ -219,8 +225,12 @@ func TestNetworkFailures(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			limit := time.Minute // never in the way
+			if tt.code == codeTimeout {
+				limit = 100 * time.Millisecond
+			}
 			c, err := New(Config{BaseURL: tt.url, ClientID: testClientID, PrivateKey: privateKey(t, "client_private_pkcs8.pem"),
-				Timeout: 500 * time.Millisecond, Tries: 2, RetryWait: time.Millisecond, RequestsPerSecond: 1e6})
+				Timeout: limit, Tries: 2, RetryWait: time.Millisecond, RequestsPerSecond: 1e6})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,10 +6,11 @@
 //	QueryBillList   builds the body once, asks again where asking may help
 //	gate            at most so many requests at once over the whole program
 //	pace            evenly spaced requests, slower when the provider says so
-//	attempt         the time limit of one try, headers and body; reads the body
-//	sign            a fresh Request-Time and a signature over the bytes sent
-//	record          counts, logs and times what is really sent
-//	network         connections, no redirects, no compression
+//	deadline        the time limit of one try, to the last byte of its answer
+//	signer          a fresh Request-Time and a signature over the bytes sent
+//	recorder        counts, times and logs what is handed to the network
+//	wholeBody       reads the answer to its end, under a limit of size
+//	network         connections; no redirects, no compression
 //
 // Asking again stands above signing, so every try carries its own time and
 // signature. The time limit stands below gate and pace, so that waiting for a

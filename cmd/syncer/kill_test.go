@@ -1,0 +1,179 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// lookAt asks a database read-only, one text per row.
+func lookAt(t *testing.T, path, query string) []string {
+	t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+path+"?mode=ro&_busy_timeout=5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := ask(db, query)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return rows
+}
+
+// columns are those of a table, without some.
+func columns(t *testing.T, dir, table string, without ...string) string {
+	t.Helper()
+	var keep []string
+	for _, c := range look(t, dir, fmt.Sprintf("SELECT name FROM pragma_table_info('%s')", table)) {
+		if !slices.Contains(without, c) {
+			keep = append(keep, c)
+		}
+	}
+	return strings.Join(keep, ", ")
+}
+
+// contents is all that two databases of the same bills have in common. They
+// differ in when and by which run a thing was read, and so in the end of the
+// newest window.
+func contents(t *testing.T, dir string) map[string][]string {
+	t.Helper()
+	bills := columns(t, dir, "bills", "bill_id", "first_seen_at", "changed_at", "read_at", "run_id")
+	windows := columns(t, dir, "windows", "window_id", "window_end", "proved_at")
+	return map[string][]string{
+		"bills":        look(t, dir, "SELECT "+bills+" FROM bills ORDER BY account, order_no, transaction_time, ordinal"),
+		"states":       look(t, dir, "SELECT bill_id, bill_status FROM bill_states"),
+		"windows":      look(t, dir, "SELECT "+windows+" FROM windows ORDER BY account, window_start"),
+		"ends":         look(t, dir, "SELECT window_end FROM windows ORDER BY window_start DESC LIMIT -1 OFFSET 1"),
+		"fail reasons": look(t, dir, "SELECT error_code, error_desc, category, documented FROM fail_reasons ORDER BY error_code"),
+		"rejected":     look(t, dir, "SELECT item_hash, occurrence FROM rejected_items"),
+		"held":         look(t, dir, "SELECT count(*) FROM held_items"),
+		"evidence":     look(t, dir, "SELECT count(*) FROM evidence"),
+		"unfinished":   look(t, dir, "SELECT count(*) FROM passes WHERE state <> 'done'"),
+	}
+}
+
+// sound checks what holds at any instant: the file, and that each checkpoint
+// says exactly what was stored.
+func sound(t *testing.T, dir, when string) {
+	t.Helper()
+	for _, c := range []struct{ query, want string }{
+		{"PRAGMA integrity_check", "ok"},
+		{"PRAGMA foreign_key_check", ""},
+		// Every page before the checkpoint is stored, and none after it.
+		{`SELECT pass_id, next_page FROM passes p
+		  WHERE next_page - 1 <> (SELECT count(*) FROM pages WHERE pass_id = p.pass_id)
+		     OR next_page - 1 <> (SELECT coalesce(max(page_number), 0) FROM pages WHERE pass_id = p.pass_id)
+		     OR items <> (SELECT coalesce(sum(items), 0) FROM pages WHERE pass_id = p.pass_id)`, ""},
+		// The bills of every page are there.
+		{`SELECT pass_id, page_number, j.value FROM pages, json_each(bill_ids) j
+		  WHERE NOT EXISTS (SELECT 1 FROM bills WHERE bill_id = j.value)`, ""},
+		{`SELECT count(*) FROM pages, json_each(bill_ids) j HAVING count(*) > 0 AND count(DISTINCT j.value) > (SELECT count(*) FROM bills)`, ""},
+		// Done means proved.
+		{"SELECT window_id FROM windows WHERE state = 'done' AND (total_count IS NOT stored_count OR proved_at IS NULL)", ""},
+	} {
+		if got := strings.Join(look(t, dir, c.query), "; "); got != c.want {
+			t.Fatalf("%s: %s is %q, want %q", when, c.query, got, c.want)
+		}
+	}
+}
+
+func number(t *testing.T, dir, query string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.Join(look(t, dir, query), ""))
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// Killed at any instant, again and again, the program goes on where it was; at
+// the end nothing is lost and nothing doubled.
+func TestKilledAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	const kills, lastRequests = 15, "SELECT requests FROM runs ORDER BY run_id DESC LIMIT 1"
+	s := simulate(t, "--latency", "5ms", "--bills-per-day", "20")
+	whole, torn := folder(t, s, 150, ""), folder(t, s, 150, "")
+	ran(t, whole, 0, "sync", "-q")
+	full := number(t, whole, lastRequests)
+
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	dice := rand.New(rand.NewPCG(seed, 1))
+	holder, db := filepath.Join(torn, "bills.db.holder"), filepath.Join(torn, "bills.db")
+	stored, grew := 0, 0
+	for i := range kills {
+		c := launch(t, torn, "sync", "-q")
+		if dice.IntN(4) > 0 { // else perhaps before it began
+			atWork(c, holder)
+		}
+		time.Sleep(time.Duration(dice.Int64N(int64(120 * time.Millisecond))))
+		c.signal(os.Kill)
+		<-c.ended
+		if c.cmd.ProcessState.Exited() {
+			t.Logf("the sync was done before kill %d", i+1)
+			break
+		}
+		if fi, err := os.Stat(db); err != nil || fi.Size() == 0 {
+			continue
+		}
+		sound(t, torn, fmt.Sprintf("after kill %d", i+1))
+		n := number(t, torn, "SELECT count(*) FROM bills")
+		if n < stored {
+			t.Fatalf("after kill %d there are %d bills, before it there were %d", i+1, n, stored)
+		}
+		if n > stored {
+			grew++
+		}
+		stored = n
+	}
+	out, _ := ran(t, torn, 0, "sync", "-q")
+	contains(t, "the summary of the last run", out, "main   complete: ")
+	sound(t, torn, "at the end")
+	last := number(t, torn, lastRequests)
+	t.Logf("%d bills were stored before the last run, in %d of the killed runs; it made %d requests, an uninterrupted one makes %d", stored, grew, last, full)
+	if stored == 0 {
+		t.Errorf("no killed run stored a bill")
+	}
+	// The last stored page is asked for again, one for each of the windows that
+	// may be read at a time; and the tail, if all windows were proved.
+	if saved, most := stored/10, full+10; last > most-saved {
+		t.Errorf("the last run made %d requests with %d bills stored before it, an uninterrupted one %d: it did not go on from the checkpoint", last, stored, full)
+	}
+	got, want := contents(t, torn), contents(t, whole)
+	for _, what := range []string{"bills", "states", "windows", "ends", "fail reasons", "rejected", "held", "evidence", "unfinished"} {
+		if diff := cmp.Diff(want[what], got[what]); diff != "" {
+			t.Errorf("%s of a sync killed again and again (-uninterrupted +killed):\n%.4000s", what, diff)
+		}
+	}
+	if n, distinct := len(got["bills"]), number(t, torn, "SELECT count(*) FROM (SELECT DISTINCT account, order_no, bill_no, transaction_time, ordinal FROM bills)"); n != distinct || n == 0 {
+		t.Errorf("%d bills, %d of them different", n, distinct)
+	}
+	if got := number(t, torn, "SELECT count(*) FROM runs WHERE outcome = 'running'"); got != 0 {
+		t.Errorf("%d runs are still called running", got)
+	}
+}
+
+// atWork waits until the program has taken the lock, or has ended.
+func atWork(c *child, holder string) {
+	mine := fmt.Sprintf(`"pid":%d,`, c.cmd.Process.Pid)
+	for {
+		select {
+		case <-c.ended:
+			return
+		case <-time.After(2 * time.Millisecond):
+		}
+		if note, err := os.ReadFile(holder); err == nil && strings.Contains(string(note), mine) {
+			return
+		}
+	}
+}
