@@ -10,8 +10,9 @@ help: ## show this list
 build: ## build bin/syncer
 	CGO_ENABLED=1 go build -o bin/syncer ./cmd/syncer
 
-run: build ## build, and sync as config.toml says (as shipped: from the simulator into bills.db)
+run: build ## build, sync as config.toml says (as shipped: from the simulator into bills.db), show what came
 	./bin/syncer sync
+	./bin/syncer status
 
 test: ## all tests, with the race detector
 	go test -race ./...

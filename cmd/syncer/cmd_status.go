@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -120,6 +122,7 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 			t.row(c.Name, g.number(c.Bills), money(c.Amount), money(c.Back), money(c.Amount-c.Back))
 		}
 		b.WriteString(t.String())
+		b.WriteString("failed and cancelled bills moved no money and are left out\n")
 	}
 	if len(s.Runs) > 0 {
 		b.WriteString("\n")
@@ -134,7 +137,7 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 		}
 		b.WriteString(t.String())
 	}
-	fmt.Fprintf(&b, "\nask the database: sqlite3 -readonly -box %s 'SELECT * FROM monthly_spend'\nmore: syncer help sql\n", s.Path)
+	fmt.Fprintf(&b, "\nask the database: sqlite3 -readonly -box %s 'SELECT * FROM monthly_spend'\nmore: syncer help sql\n", near(s.Path))
 	return b.String()
 }
 
@@ -223,4 +226,12 @@ func statusJSON(s app.Status) any {
 		out.Runs = append(out.Runs, runJSON{r.ID, r.Trigger, r.StartedAt.UTC(), timeOrNil(r.FinishedAt), r.Outcome, r.Requests, r.New, r.Changed, r.Error})
 	}
 	return out
+}
+
+// near names a file the short way if it lies in the current folder.
+func near(path string) string {
+	if dir, err := os.Getwd(); err == nil && filepath.Dir(path) == dir {
+		return filepath.Base(path)
+	}
+	return path
 }

@@ -230,6 +230,10 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 			s.Open = append(s.Open, Trouble{Span: span, Tail: true, State: t.State, Until: t.NextAttemptAt, Why: t.LastError})
 		}
 	}
+	if t := b.tail; t != nil && !e.scope.limited() && t.ProvedUntil.After(e.run.StartedAt) {
+		s.Open = append(s.Open, Trouble{Span: bill.Span{Start: t.CoveredFrom, End: t.ProvedUntil}, Tail: true, State: t.State,
+			Why: "this machine's clock says " + e.run.StartedAt.UTC().Format(time.RFC3339) + ", which is before the last proof: nothing new was asked for; set the clock right"})
+	}
 	return e.closeRefresh(tx, a, b)
 }
 
