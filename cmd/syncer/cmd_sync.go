@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -178,7 +179,8 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 		return err
 	}
 	if g.json {
-		return g.printJSON(summaryJSON(sum, s, verdict))
+		g.summed = true
+		return g.printJSON(summaryJSON(ctx, sum, s, verdict))
 	}
 	n := g.number
 	var b strings.Builder
@@ -271,11 +273,18 @@ type openJSON struct {
 }
 
 // summaryJSON is the last line of "syncer sync --json".
-func summaryJSON(sum syncer.Summary, s app.Status, verdict error) any {
+func summaryJSON(ctx context.Context, sum syncer.Summary, s app.Status, verdict error) any {
+	var h hinter
+	hint := ""
+	if errors.As(verdict, &h) {
+		hint = h.Hint()
+	}
 	out := struct {
 		Type       string           `json:"type"`
 		Run        int64            `json:"run_id"`
 		Outcome    string           `json:"outcome"`
+		Code       int              `json:"code"` // the exit code
+		Hint       string           `json:"hint,omitempty"`
 		StartedAt  time.Time        `json:"started_at"`
 		FinishedAt time.Time        `json:"finished_at"`
 		Requests   int64            `json:"requests"`
@@ -284,7 +293,7 @@ func summaryJSON(sum syncer.Summary, s app.Status, verdict error) any {
 		Changed    int              `json:"bills_changed"`
 		Error      string           `json:"error,omitempty"`
 		Accounts   []accountSummary `json:"accounts"`
-	}{"summary", sum.Run.ID, sum.Run.Outcome, sum.Run.StartedAt.UTC(), sum.Run.FinishedAt.UTC(), sum.Run.Requests,
+	}{"summary", sum.Run.ID, sum.Run.Outcome, exitCode(ctx, verdict), hint, sum.Run.StartedAt.UTC(), sum.Run.FinishedAt.UTC(), sum.Run.Requests,
 		sum.Run.Read, sum.Run.New, sum.Run.Changed, sum.Run.Error, []accountSummary{}}
 	for i := range sum.Accounts {
 		a := &sum.Accounts[i]

@@ -103,7 +103,7 @@ func (g *globals) tell(ctx context.Context, err error, code int, args []string) 
 	if hint != "" {
 		fmt.Fprintf(g.stderr, "hint: %s\n", hint)
 	}
-	if g.json || slices.Contains(args, "--json") {
+	if !g.summed && (g.json || slices.Contains(args, "--json")) {
 		// Nobody is left to be told if this cannot be written.
 		_ = g.printJSON(struct {
 			Type    string `json:"type"`

@@ -32,6 +32,7 @@ type globals struct {
 	noColor    bool
 
 	log     zerolog.Logger // usable from the first line of a command
+	summed  bool           // the result told already how it ended: no error object behind it
 	started bool           // a command began its work: errors are no longer about the command line
 }
 

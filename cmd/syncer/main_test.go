@@ -25,7 +25,8 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each program waits a second at its end
-			env.Setenv("PAST", time.Now().AddDate(0, 0, -120).Format(time.DateOnly))
+			env.Setenv("PAST", time.Now().AddDate(0, 0, -105).Format(time.DateOnly))
+			env.Setenv("EARLIER", time.Now().AddDate(0, 0, -150).Format(time.DateOnly))
 			env.Setenv("FUTURE", time.Now().AddDate(0, 0, 3).Format(time.DateOnly))
 			return nil
 		},

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // patience is how long these tests wait for what should come at once.
@@ -229,7 +231,7 @@ func TestSyncStopped(t *testing.T) {
 			t.Errorf("sync stopped by %s ended with %d, want %d; it says:\n%s%s", tt.name, got, tt.want, c.out, c.err)
 		}
 		contains(t, "standard error after "+tt.name, c.err.String(), "finishing what is in hand, once more to stop now", "stopped by "+tt.name, "running it again continues")
-		contains(t, "standard output after "+tt.name, c.out.String(), fmt.Sprintf(`{"type":"error","code":%d,`, tt.want))
+		contains(t, "standard output after "+tt.name, c.out.String(), fmt.Sprintf(`"outcome":"interrupted","code":%d,`, tt.want))
 	}
 	out, _ := ran(t, dir, 0, "sync", "-q")
 	contains(t, "the summary of the run after", out, "complete: ")
@@ -350,16 +352,16 @@ func TestDaemonStoppedWithinARun(t *testing.T) {
 func TestSyncNotYes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		fault  string
-		want   int
-		says   string // on standard error
-		status []string
-		states string
+		fault           string
+		want            int
+		says            string // on standard error
+		status          []string
+		window, retried string // state, attempts and next attempt
 	}{
-		{"u=1", 3, "UNKNOWN_EXCEPTION", []string{"waiting until ", "UNKNOWN_EXCEPTION"}, "waiting"},
-		{"f=1", 3, "SYSTEM_ERROR", []string{": failed; \"syncer retry\" asks again", "SYSTEM_ERROR"}, "failed"},
-		{"refuse=1", 4, "AUTHORIZATION_NOT_EXIST", []string{"main is refused by the API since ", "AUTHORIZATION_NOT_EXIST"}, "pending"},
-		{"no-signature=1", 4, "", []string{"main is refused by the API since "}, "pending"},
+		{"u=1", 3, "UNKNOWN_EXCEPTION", []string{"waiting until ", "UNKNOWN_EXCEPTION"}, "waiting|1|20", "waiting|2|20"},
+		{"f=1", 3, "SYSTEM_ERROR", []string{": failed; \"syncer retry\" asks again", "SYSTEM_ERROR"}, "failed|0|<nil>", "failed|0|<nil>"},
+		{"refuse=1", 4, "AUTHORIZATION_NOT_EXIST", []string{"main is refused by the API since ", "AUTHORIZATION_NOT_EXIST"}, "", ""},
+		{"no-signature=1", 4, "", []string{"main is refused by the API since "}, "", ""},
 	} {
 		t.Run(tt.fault, func(t *testing.T) {
 			t.Parallel()
@@ -377,28 +379,29 @@ func TestSyncNotYes(t *testing.T) {
 			out, _ = ran(t, dir, 0, "status")
 			contains(t, "status", out, tt.status...)
 			ran(t, dir, 3, "status", "--healthy")
-			if got := strings.Join(look(t, dir, "SELECT state FROM windows"), " "); got != tt.states {
-				t.Errorf("states of the windows are %q, want %q", got, tt.states)
+			const window = "SELECT state, attempts, next_attempt_at FROM windows"
+			before := look(t, dir, window)
+			if got := strings.Join(before, " "); !strings.HasPrefix(got, tt.window) {
+				t.Errorf("%s is %q, want %q", window, got, tt.window)
 			}
 			if got := look(t, dir, "SELECT count(*) FROM evidence WHERE request_body IS NOT NULL AND response_body IS NOT NULL"); got[0] == "0" {
 				t.Errorf("no evidence is kept for support")
 			}
-			before := look(t, dir, "SELECT max(requests) FROM runs")
-			switch tt.want {
-			case 4:
-				ran(t, dir, 4, "sync", "-q")
+			ran(t, dir, tt.want, "sync", "-q")
+			if tt.want == 4 {
 				ran(t, dir, 4, "check")
-			default: // neither what waits nor what failed is asked before its time
-				out, _ := ran(t, dir, 0, "plan")
-				contains(t, "plan", out, "nothing is due")
-				ran(t, dir, 3, "sync", "-q")
-				if got := look(t, dir, "SELECT requests FROM runs ORDER BY run_id DESC LIMIT 1"); got[0] != "0" {
-					t.Errorf("the next sync made %s requests (the first %s), want none", got, before)
-				}
-				ran(t, dir, 3, "retry", "--now", "-q")
-				if got := look(t, dir, "SELECT requests FROM runs ORDER BY run_id DESC LIMIT 1"); got[0] != "1" {
-					t.Errorf("retry --now made %s requests, want 1", got)
-				}
+				return
+			}
+			// Neither what waits nor what failed is asked before its time.
+			if diff := cmp.Diff(before, look(t, dir, window)); diff != "" {
+				t.Errorf("the next sync asked again for a window that is not due (-before +after):\n%s", diff)
+			}
+			ran(t, dir, 3, "retry", "--now", "-q")
+			if got := strings.Join(look(t, dir, window), " "); !strings.HasPrefix(got, tt.retried) {
+				t.Errorf("%s after retry --now is %q, want %q", window, got, tt.retried)
+			}
+			if got := look(t, dir, "SELECT requests > 0 FROM runs ORDER BY run_id DESC LIMIT 1"); got[0] != "1" {
+				t.Errorf("retry --now asked nothing")
 			}
 		})
 	}

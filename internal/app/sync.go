@@ -39,10 +39,10 @@ func (a *App) scope(o SyncOptions) (syncer.Scope, error) {
 		s.Span.End = o.To.Midnight(zone).AddDate(0, 0, 1).Add(-time.Second)
 	}
 	switch {
-	case s.Span.End.Before(s.Span.Start):
-		return s, &InputError{fmt.Sprintf("--from %s is after --to %s", o.From, o.To), "both days are included; --from comes first"}
 	case s.Span.Start.After(a.now()):
 		return s, &InputError{fmt.Sprintf("--from %s is in the future", o.From), "there are no bills yet"}
+	case s.Span.End.Before(s.Span.Start):
+		return s, &InputError{fmt.Sprintf("--from %s is after --to %s", o.From, o.To), "both days are included; --from comes first"}
 	}
 	return s, nil
 }

@@ -159,16 +159,14 @@ func (t *Tx) knowReason(b *bill.Bill) error {
 	if b.FailCode == "" || t.s.reasons[b.FailCode] {
 		return nil
 	}
+	// It is known for good only once it is committed.
+	t.reasons = append(t.reasons, b.FailCode)
 	desc := b.FailDesc
 	if desc == "" {
 		desc = b.FailCode
 	}
-	err := t.exec("adding a fail reason", `
+	return t.exec("adding a fail reason", `
 		INSERT INTO fail_reasons (error_code, error_desc, category, advice, documented)
 		VALUES (?, ?, 'unknown', 'The API document does not list this reason. Ask WorldFirst support what it means.', 0)
 		ON CONFLICT (error_code) DO NOTHING`, b.FailCode, desc)
-	if err == nil {
-		t.s.reasons[b.FailCode] = true
-	}
-	return err
 }

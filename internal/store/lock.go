@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ type holder struct {
 // TryLock takes the lock of a database for what is about to be done, such as
 // "sync". The error is a BusyError if another process holds it.
 func TryLock(path, doing string, now time.Time) (*Lock, error) {
+	path = realPath(path)
 	l := &Lock{flock: flock.New(path + ".lock"), holder: path + ".holder"}
 	ok, err := l.flock.TryLock()
 	if err != nil {
@@ -60,6 +62,17 @@ func TryLock(path, doing string, now time.Time) (*Lock, error) {
 		return nil, errors.Join(fmt.Errorf("noting who works on the database: %w", err), l.flock.Unlock())
 	}
 	return l, nil
+}
+
+// realPath follows links, so that one database has one lock by whatever name.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil { // no database yet
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return path
 }
 
 // Unlock gives the lock back.

@@ -40,8 +40,15 @@ func (t *Tx) SaveEvidence(account string, window, run int64, f *bill.Failure) er
 		INSERT OR REPLACE INTO evidence (account, window_id, run_id, outcome, code, message, sent_at, answered_at, http_status,
 		                                 request_line, request_headers, request_body, response_headers, response_body)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		account, window, run, f.Outcome.String(), f.Code, f.Message, timeOrNull(x.SentAt), timeOrNull(x.AnsweredAt), f.HTTPStatus,
+		account, window, run, f.Outcome.String(), f.Code, f.Message, timeOrNull(x.SentAt), timeOrNull(x.AnsweredAt), statusOrNull(f.HTTPStatus),
 		orNull(trim(x.Method+" "+x.Path)), orNull(x.RequestHeaders), orNull(x.RequestBody), orNull(x.ResponseHeaders), orNull(x.ResponseBody))
+}
+
+func statusOrNull(status int) any {
+	if status == 0 {
+		return nil
+	}
+	return status
 }
 
 func trim(s string) string {

@@ -16,6 +16,8 @@ type Tx struct {
 	ctx   context.Context // of the writing transaction it cannot be cancelled: see Update
 	conn  *sqlx.Conn
 	stmts map[string]*sqlx.Stmt // prepared on conn
+
+	reasons []string // fail reasons this transaction made sure of
 }
 
 // Update runs fn in one immediate transaction and commits it if fn succeeds.
@@ -41,7 +43,8 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (err error) {
 			}
 		}
 	}()
-	if err := fn(&Tx{s, ctx, s.conn, s.stmts}); err != nil {
+	t := &Tx{s: s, ctx: ctx, conn: s.conn, stmts: s.stmts}
+	if err := fn(t); err != nil {
 		var e sqlite3.Error
 		if errors.As(err, &e) {
 			return explain(s.path, "writing", err)
@@ -52,6 +55,9 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (err error) {
 		return explain(s.path, "committing", err)
 	}
 	done = true
+	for _, code := range t.reasons {
+		s.reasons[code] = true
+	}
 	return nil
 }
 
@@ -61,7 +67,7 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return explain(s.path, "opening", err)
 	}
-	t := &Tx{s, ctx, conn, map[string]*sqlx.Stmt{}}
+	t := &Tx{s: s, ctx: ctx, conn: conn, stmts: map[string]*sqlx.Stmt{}}
 	defer func() {
 		for _, st := range t.stmts {
 			_ = st.Close() // of a connection that is given back

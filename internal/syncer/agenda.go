@@ -164,7 +164,7 @@ func (a *agenda) cutTail(r rules, now time.Time) {
 // spanTail says whether the tail is read by this run and from where to where.
 func (a *agenda) spanTail(windows []*bill.Window, r rules, now time.Time, evenEarly bool) {
 	for _, w := range windows {
-		if w.OpenEnd {
+		if w.OpenEnd || (a.tail.ProvedAt.IsZero() && w.End.Equal(a.tail.CoveredFrom) && w.State != bill.Done) {
 			return // the newest window comes first
 		}
 	}

@@ -64,13 +64,11 @@ func nextOrdinal(rows []*bill.Known) int {
 // may be a bill seen twice because pages moved, a bill whose amount changed, or
 // a second bill that looks alike.
 func identify(b *bill.Bill, s *shelf, seen func(int64) bool) (*bill.Known, match) {
-	if b.BillNo != "" {
-		if k := s.byBillNo[b.BillNo]; k != nil {
-			if seen(k.ID) {
-				return nil, isHeld
-			}
-			return k, isRow
-		}
+	if k := certain(b, s, seen); k != nil {
+		return k, isRow
+	}
+	if b.BillNo != "" && s.byBillNo[b.BillNo] != nil {
+		return nil, isHeld // seen before
 	}
 	var rows, alike []*bill.Known
 	for _, k := range s.sameKey(b) {
@@ -78,9 +76,6 @@ func identify(b *bill.Bill, s *shelf, seen func(int64) bool) (*bill.Known, match
 			continue // another bill of the order: two numbers are two bills
 		}
 		rows = append(rows, k)
-		if k.Hash == b.Hash && !seen(k.ID) {
-			return k, isRow
-		}
 		if k.Bill().Alike(b) {
 			alike = append(alike, k)
 		}
@@ -88,10 +83,33 @@ func identify(b *bill.Bill, s *shelf, seen func(int64) bool) (*bill.Known, match
 	switch {
 	case len(rows) == 0:
 		return nil, isNew
-	case len(alike) == 1 && !seen(alike[0].ID):
+	case len(alike) == 1 && !seen(alike[0].ID) && (b.BillNo != "" || alike[0].BillNo == ""):
+		// A row with a number is left to the item with that number, should it
+		// still come.
 		return alike[0], isRow
 	}
 	return nil, isHeld
+}
+
+// certain returns the row that an item is without a doubt, nil if there is none:
+// the one with its number, or one that says the same and was not met yet. On a
+// page these are found before anything else, so that a further bill cannot take
+// the row of one that is listed behind it.
+func certain(b *bill.Bill, s *shelf, seen func(int64) bool) *bill.Known {
+	if b.BillNo != "" {
+		if k := s.byBillNo[b.BillNo]; k != nil {
+			if seen(k.ID) {
+				return nil
+			}
+			return k
+		}
+	}
+	for _, k := range s.sameKey(b) {
+		if k.Hash == b.Hash && !seen(k.ID) {
+			return k
+		}
+	}
+	return nil
 }
 
 // assign settles a group at the end of a pass: items under one key and the rows

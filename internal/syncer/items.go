@@ -19,7 +19,15 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 		return nil, err
 	}
 	ids := make([]int64, 0, len(p.Items))
-	here := map[int64]bool{} // met on this page
+	here := map[int64]bool{}                  // met on this page
+	sure := make([]*bill.Known, len(p.Items)) // their rows, where there is no doubt
+	for i := range p.Items {
+		if b := &p.Items[i].Bill; !p.Items[i].Rejected {
+			if k := certain(b, shelf, func(id int64) bool { return here[id] || r.seen.has(id) }); k != nil {
+				sure[i], here[k.ID] = k, true
+			}
+		}
+	}
 	for i := range p.Items {
 		it := &p.Items[i]
 		e.run.Read++
@@ -30,7 +38,10 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 			}
 			continue
 		}
-		k, m := identify(&it.Bill, shelf, r.seen.has)
+		k, m := sure[i], isRow
+		if k == nil {
+			k, m = identify(&it.Bill, shelf, func(id int64) bool { return here[id] || r.seen.has(id) })
+		}
 		if m == isHeld {
 			h := bill.HeldItem{Page: page, Position: i, OneAnswer: true, AskedAt: p.AskedAt, Item: *it}
 			for _, k := range shelf.sameKey(&it.Bill) {

@@ -471,10 +471,7 @@ func (e *engine) moved(tx Tx, r *reading, why string) error {
 // finish settles what was held back and decides whether the pass is a proof.
 func (e *engine) finish(tx Tx, r *reading) error {
 	if r.lookedUp == nil {
-		orders, err := e.toLookUp(tx, r)
-		if err != nil {
-			return err
-		}
+		orders := r.toLookUp()
 		if len(orders) > maxLookups && r.pass.Rereads == 0 {
 			return e.moved(tx, r, fmt.Sprintf("%d items came twice", len(r.held)))
 		}

@@ -1,7 +1,5 @@
 package syncer
 
-import "math/bits"
-
 // A seenSet holds the ids of the bills that a pass has met. Ids given out
 // together are neighbours, so a bit each is enough even for a very large
 // window: a million bills take an eighth of a megabyte.
@@ -36,14 +34,3 @@ func (s *seenSet) add(id int64) bool {
 
 // len returns how many ids are in the set.
 func (s *seenSet) len() int { return s.n }
-
-// count adds the bits up again; tests compare it with len.
-func (s *seenSet) count() int {
-	n := 0
-	for _, w := range s.words {
-		for _, x := range w {
-			n += bits.OnesCount64(x)
-		}
-	}
-	return n
-}

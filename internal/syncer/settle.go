@@ -32,28 +32,19 @@ func (r *reading) heldGroups() (keys []groupKey, groups map[groupKey][]found) {
 // may be bills seen twice as well as further bills, because what looks like them
 // came on another page. One answer does not list a bill twice (API §8.3), so
 // items that came together are different bills.
-func (e *engine) toLookUp(tx Tx, r *reading) ([]string, error) {
+func (r *reading) toLookUp() []string {
 	keys, groups := r.heldGroups()
 	var orders []string
 	for _, key := range keys {
-		s, err := e.stockOf(tx, r.acct.Name, groups[key])
-		if err != nil {
-			return nil, err
-		}
 		ask := false
 		for _, f := range groups[key] {
 			ask = ask || !f.oneAnswer || f.page != groups[key][0].page
-		}
-		for _, f := range groups[key] {
-			if k := s.byBillNo[f.item.Bill.BillNo]; k != nil && len(groups[key]) == 1 {
-				ask = false // its number says that it came before
-			}
 		}
 		if ask && !slices.Contains(orders, key.order) {
 			orders = append(orders, key.order)
 		}
 	}
-	return orders, nil
+	return orders
 }
 
 func (e *engine) stockOf(tx Tx, account string, fs []found) (*shelf, error) {

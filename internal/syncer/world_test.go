@@ -107,6 +107,12 @@ func (w *world) account(name, customer string) {
 	})
 }
 
+// close ends a world before its test does, where a test makes many.
+func (w *world) close() {
+	w.client.Close()
+	_ = w.server.Close()
+}
+
 // fill adds n bills of the own account, spread evenly over the days before now.
 func (w *world) fill(n, days int) { w.fillOf("", n, days) }
 

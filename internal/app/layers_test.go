@@ -1,0 +1,47 @@
+package app_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestImports holds the directions in which packages may know each other.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	allowed := map[string][]string{
+		"billsync":                     nil,
+		"billsync/internal/bill":       nil,
+		"billsync/internal/config":     nil,
+		"billsync/internal/schedule":   nil,
+		"billsync/internal/worldfirst": {"bill"},
+		"billsync/internal/syncer":     {"bill"},
+		"billsync/internal/store":      {"bill", "billsync"},
+		"billsync/internal/simulator":  {"bill", "worldfirst"},
+		"billsync/internal/app":        {"bill", "config", "schedule", "simulator", "store", "syncer", "worldfirst"},
+		"billsync/cmd/syncer":          {"app", "bill", "config", "schedule", "syncer"},
+	}
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "billsync/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		may, ok := allowed[fields[0]]
+		if !ok {
+			continue // a tool beside the program
+		}
+		seen++
+		for _, imp := range fields[1:] {
+			name := strings.TrimPrefix(imp, "billsync/internal/")
+			if strings.HasPrefix(imp, "billsync") && !slices.Contains(may, name) {
+				t.Errorf("%s imports %s; it may import %v", fields[0], imp, may)
+			}
+		}
+	}
+	if seen != len(allowed) {
+		t.Errorf("%d packages found, %d have a rule", seen, len(allowed))
+	}
+}
