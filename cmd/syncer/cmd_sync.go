@@ -174,7 +174,7 @@ func (g *globals) sync(cmd *cobra.Command, o app.SyncOptions) error {
 // printSync prints how a run ended: a paragraph per account, or with --json one
 // document.
 func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config, sum syncer.Summary, verdict error) error {
-	s, err := a.Status(context.WithoutCancel(ctx))
+	s, err := a.Coverage(context.WithoutCancel(ctx))
 	if err != nil {
 		return err
 	}

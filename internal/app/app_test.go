@@ -166,6 +166,7 @@ func TestSyncOptions(t *testing.T) {
 		{app.SyncOptions{Accounts: []string{"nobody"}}, `there is no account "nobody"`},
 		{app.SyncOptions{From: date("2026-09-02"), To: date("2026-09-01")}, "--from 2026-09-02 is after --to 2026-09-01"},
 		{app.SyncOptions{From: date("2026-11-22")}, "is in the future"},
+		{app.SyncOptions{To: date("2001-01-01")}, "is before history_start"},
 		{app.SyncOptions{From: date("2026-11-22"), To: date("2026-12-01")}, "is in the future"},
 	} {
 		_, err := a.Sync(t.Context(), tt.o)

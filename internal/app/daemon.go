@@ -20,7 +20,7 @@ func (a *App) Daemon(ctx context.Context) error {
 		return err
 	}
 	path := a.cfg.Database.URL
-	if err := store.CheckFolder(path); err != nil {
+	if err := store.Check(ctx, path); err != nil {
 		return withCode(err)
 	}
 	if err := a.claim(ctx); err != nil {

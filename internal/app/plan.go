@@ -25,9 +25,6 @@ func (a *App) Plan(ctx context.Context, o SyncOptions, probe bool) (Plan, error)
 	if err != nil {
 		return p, err
 	}
-	if _, err := a.accounts(o.Accounts); err != nil {
-		return p, err
-	}
 	var source syncer.Source
 	if probe {
 		if source, err = a.source(); err != nil {

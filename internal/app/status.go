@@ -51,7 +51,34 @@ func (a *App) Status(ctx context.Context) (Status, error) {
 	return s, withCode(st.View(ctx, func(t *store.Tx) error { return a.fill(t, &s) }))
 }
 
+// Coverage is the part of Status that a run's summary needs: it leaves out the
+// sums over all bills.
+func (a *App) Coverage(ctx context.Context) (Status, error) {
+	s := Status{Path: a.cfg.Database.URL}
+	st, err := store.OpenReader(ctx, s.Path)
+	if err != nil {
+		return s, withCode(err)
+	}
+	defer a.logged("closing the database", st.Close)
+	return s, withCode(st.View(ctx, func(t *store.Tx) error { return a.fillAccounts(t, &s) }))
+}
+
 func (a *App) fill(t *store.Tx, s *Status) error {
+	err := a.fillAccounts(t, s)
+	if err != nil {
+		return err
+	}
+	if s.Runs, err = t.Runs(5); err != nil {
+		return err
+	}
+	if s.ByStatus, err = t.ByStatus(); err != nil {
+		return err
+	}
+	s.ByCurrency, err = t.ByCurrency()
+	return err
+}
+
+func (a *App) fillAccounts(t *store.Tx, s *Status) error {
 	known := map[string]store.Coverage{}
 	rows, err := t.Coverage()
 	if err != nil {
@@ -69,14 +96,7 @@ func (a *App) fill(t *store.Tx, s *Status) error {
 		}
 		s.Accounts = append(s.Accounts, x)
 	}
-	if s.Runs, err = t.Runs(5); err != nil {
-		return err
-	}
-	if s.ByStatus, err = t.ByStatus(); err != nil {
-		return err
-	}
-	s.ByCurrency, err = t.ByCurrency()
-	return err
+	return nil
 }
 
 func (a *App) fillAccount(t *store.Tx, x *AccountStatus) error {

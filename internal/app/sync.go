@@ -26,6 +26,10 @@ type SyncOptions struct {
 // scope translates the options into what the work understands.
 func (a *App) scope(o SyncOptions) (syncer.Scope, error) {
 	s := syncer.Scope{Refresh: o.Refresh, Full: o.Full, Retry: o.Retry, RetryNow: o.RetryNow}
+	accounts, err := a.accounts(o.Accounts)
+	if err != nil {
+		return s, err
+	}
 	none := config.Date{}
 	if o.From == none && o.To == none {
 		return s, nil
@@ -44,7 +48,12 @@ func (a *App) scope(o SyncOptions) (syncer.Scope, error) {
 	case s.Span.End.Before(s.Span.Start):
 		return s, &InputError{fmt.Sprintf("--from %s is after --to %s", o.From, o.To), "both days are included; --from comes first"}
 	}
-	return s, nil
+	for _, c := range accounts {
+		if !s.Span.End.Before(a.cfg.HistoryStart(c)) {
+			return s, nil
+		}
+	}
+	return s, &InputError{fmt.Sprintf("--to %s is before history_start", o.To), "move history_start back in the configuration, then sync"}
 }
 
 // Sync does one run. The error says, with its exit code, why not everything
@@ -54,15 +63,12 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 	if err != nil {
 		return syncer.Summary{}, err
 	}
-	if _, err := a.accounts(o.Accounts); err != nil {
-		return syncer.Summary{}, err
-	}
 	client, err := a.source()
 	if err != nil {
 		return syncer.Summary{}, err
 	}
 	path := a.cfg.Database.URL
-	if err := store.CheckFolder(path); err != nil {
+	if err := store.Check(ctx, path); err != nil {
 		return syncer.Summary{}, withCode(err)
 	}
 	lock, err := store.TryLock(path, o.Trigger, a.now())

@@ -156,6 +156,20 @@ func dsn(path, params string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + params
 }
 
+// Check finds out before any work, and without leaving a trace, whether the
+// database can be used: its folder, and the file if there is one. The error is
+// an InputError, or a Problem if the file is damaged.
+func Check(ctx context.Context, path string) error {
+	if err := CheckFolder(path); err != nil {
+		return err
+	}
+	fresh, err := isFresh(path)
+	if err != nil || fresh {
+		return err
+	}
+	return identify(ctx, path)
+}
+
 // CheckFolder finds out before any work whether the database can be written where
 // it is configured. The error is an InputError.
 func CheckFolder(path string) error {

@@ -30,6 +30,7 @@ type account struct {
 	refused *bill.Failure
 
 	flight   int  // requests on their way
+	held     int  // answers that came and are not yet handled
 	answered bool // its first request of the run came back
 	served   int  // when it was last served, in requests of the run
 
@@ -169,8 +170,10 @@ func (e *engine) work(ctx context.Context) error {
 		}
 		select {
 		case a := <-e.answers:
-			e.flight--
-			batch = e.collect(append(batch[:0], a))
+			batch = e.collect(append(batch[:0], e.received(a)))
+			if e.stopped == nil {
+				e.issue(fetch) // the wire is not idle while this is stored
+			}
 		case <-done:
 			// Finish the page in hand: let what is on its way arrive.
 			done, batch = nil, batch[:0]
@@ -191,12 +194,19 @@ func (e *engine) collect(batch []answer) []answer {
 		}
 		select {
 		case a := <-e.answers:
-			e.flight--
-			batch = append(batch, a)
+			batch = append(batch, e.received(a))
 		default:
 			return batch
 		}
 	}
+}
+
+// received notes that a request is no longer on its way.
+func (e *engine) received(a answer) answer {
+	e.flight--
+	a.ask.r.acct.flight--
+	a.ask.r.acct.held++
+	return a
 }
 
 // drain waits for the requests on their way, whose answers nobody wants.
@@ -210,7 +220,7 @@ func (e *engine) drain() {
 func (e *engine) handle(tx Tx, a answer) error {
 	r := a.ask.r
 	r.flight--
-	r.acct.flight--
+	r.acct.held--
 	if a.err != nil {
 		if f, ok := bill.AsFailure(a.err); ok {
 			if f.Outcome != bill.NoAnswer {
@@ -330,7 +340,7 @@ func (e *engine) pick() *account {
 	share := max(1, (e.cfg.Concurrency+busy-1)/max(1, busy))
 	var best *account
 	for _, a := range e.accounts {
-		if a.refused != nil || a.flight >= share || (!a.answered && a.flight > 0) || !a.ready(e.cfg.Concurrency) {
+		if a.refused != nil || a.flight >= share || (!a.answered && a.flight+a.held > 0) || !a.ready(e.cfg.Concurrency) {
 			continue
 		}
 		if best == nil || before(a, best) {

@@ -7,8 +7,9 @@ import (
 	"billsync/internal/bill"
 )
 
-// maxLookups is how many orders are looked up at the end of a first pass; more
-// than that are no twins but pages that moved, so the pass is read again first.
+// maxLookups, and one a page, is how many orders are looked up at the end of a
+// first pass; more than that are no twins but pages that moved, so the pass is
+// read again first.
 const maxLookups = 20
 
 // storeItems brings the items of a page to their rows and returns the ids of

@@ -95,6 +95,31 @@ func TestListThatNeverSettles(t *testing.T) {
 	w.equal("main", "")
 }
 
+// Where the provider always counts more than it lists, nothing is proved, but
+// everything that is listed is stored.
+func TestWhatIsListedIsStoredEvenWithoutProof(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{7, 10, 33} {
+		w := newWorld(t, 50)
+		w.fill(n, 49)
+		w.server.SetFault(func(simulator.Request) simulator.Fault { return simulator.Fault{Kind: simulator.ShortPage} })
+		sum, err := w.run(syncer.Options{})
+		if err != nil || sum.Complete() {
+			t.Fatalf("%d bills: %v, complete %v", n, err, sum.Complete())
+		}
+		pages := (n + 9) / 10 // each lists a bill less than it should
+		if got := w.one("SELECT count(*) FROM bills"); got != fmt.Sprint(n-pages) {
+			t.Errorf("%s of %d bills stored, want the %d that were listed", got, n, n-pages)
+		}
+		if got := w.one("SELECT state, proved_at IS NULL FROM windows"); got != "waiting|1" {
+			t.Errorf("window %s, want it waiting without proof", got)
+		}
+		w.server.SetFault(nil)
+		w.sync()
+		w.equal("main", "")
+	}
+}
+
 // A proved window stays proved until a finished pass disagrees with it.
 func TestProofIsLostOnlyToAFinishedPass(t *testing.T) {
 	t.Parallel()

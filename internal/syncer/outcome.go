@@ -134,7 +134,7 @@ func (e *engine) unsettled(tx Tx, r *reading, why string) error {
 // window that is proved stays so, its re-reading is over.
 func (e *engine) giveUp(tx Tx, r *reading, why string) error {
 	g := r.progress()
-	g.LastError, g.NextAttemptAt, g.Attempts = why, time.Time{}, 0
+	g.LastError, g.NextAttemptAt = why, time.Time{}
 	if g.State == bill.Done && r.win != nil {
 		r.win.RereadAt = time.Time{}
 	} else {
@@ -205,8 +205,8 @@ func (e *engine) settleUnanswered(tx Tx) error {
 		if d > 0 {
 			g.NextAttemptAt = ceilMilli(e.now().Add(d))
 		}
-		if g.State != bill.Done || s.r.win == nil {
-			g.State = bill.Waiting
+		if g.State != bill.Failed && (g.State != bill.Done || s.r.win == nil) {
+			g.State = bill.Waiting // what failed stays so: only a person or a refresh asks again
 		}
 		if err := tx.SaveEvidence(s.r.acct.Name, s.r.windowID(), e.run.ID, s.f); err != nil {
 			return err

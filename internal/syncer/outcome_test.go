@@ -3,7 +3,6 @@ package syncer_test
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -253,12 +252,38 @@ func TestOutage(t *testing.T) {
 	if sum.Run.Requests != 10 { // five windows, two tries each
 		t.Errorf("%d requests before the run ended, want 10", sum.Run.Requests)
 	}
-	if got := w.query("SELECT DISTINCT state, attempts, setbacks, next_attempt_at FROM windows WHERE state <> 'pending'"); !slices.Equal(got, []string{"reading|0|0|<nil>"}) {
+	if got := w.query("SELECT DISTINCT state, attempts, setbacks, next_attempt_at FROM windows WHERE state <> 'pending' OR setbacks > 0"); len(got) > 0 {
 		t.Errorf("windows after the outage: %v, want them untouched", got)
 	}
 	w.server.SetFault(nil)
 	w.sync()
 	w.equal("main", "")
+}
+
+// A window that waits or failed is still just that after an outage.
+func TestOutageLeavesWaitingAndFailedAsTheyWere(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]string{"UNKNOWN_EXCEPTION": "waiting|1", "SYSTEM_ERROR": "failed|0"} {
+		w := newWorld(t, 50)
+		w.fill(20, 49)
+		w.server.SetFault(func(simulator.Request) simulator.Fault { return result(code) })
+		if _, err := w.run(syncer.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Hour)
+		w.server.SetFault(func(simulator.Request) simulator.Fault { return simulator.Fault{Kind: simulator.Drop} })
+		if _, err := w.run(syncer.Options{Scope: syncer.Scope{Retry: true, RetryNow: true}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.one("SELECT state, attempts FROM windows"); got != want {
+			t.Errorf("%s, then an outage: window %s, want %s", code, got, want)
+		}
+		w.server.SetFault(nil)
+		if sum, err := w.run(syncer.Options{Scope: syncer.Scope{Retry: true}}); err != nil || !sum.Complete() {
+			t.Errorf("%s, then an outage, then a retry: %v %s", code, err, sum.Reason())
+		}
+		w.equal("main", "")
+	}
 }
 
 // An outage in the middle of a run leaves untouched what it hit.

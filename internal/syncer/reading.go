@@ -54,6 +54,7 @@ type reading struct {
 	lookPage int
 	looked   int // items listed about that order so far
 
+	flaw  string // what did not add up in a pass that is read to its end all the same
 	ended bool
 }
 
@@ -173,7 +174,11 @@ func (e *engine) open(tx Tx, r *reading) error {
 			return err
 		}
 	}
-	r.floor = r.progress().NextPage
+	g := r.progress()
+	r.floor = g.NextPage
+	if g.State == bill.Failed {
+		g.Attempts = 0 // asked by a person or a refresh: the schedule begins anew
+	}
 	old, err := tx.ReadingPass(r.acct.Name, r.windowID())
 	if err != nil {
 		return err
@@ -240,16 +245,17 @@ func (e *engine) begin(tx Tx, r *reading, rereads int) error {
 		return err
 	}
 	r.pass, r.zone, r.stage, r.ahead = p, zone, askFirst, 1
-	r.seen, r.held, r.arrived = seenSet{}, nil, map[int]bill.Page{}
+	r.seen, r.held, r.arrived, r.flaw = seenSet{}, nil, map[int]bill.Page{}, ""
 	r.halves, r.halfSent, r.orders, r.lookedUp, r.looked = nil, 0, nil, nil, 0
 	return r.mark(tx)
 }
 
-// mark shows in the progress that a pass is under way. What is proved stays so.
+// mark shows in the progress how far a pass under way has come. The state does
+// not change before a page is stored: a window that waits or failed stays so
+// through an outage.
 func (r *reading) mark(tx Tx) error {
-	p := r.progress()
-	if p.State != bill.Done {
-		p.State, p.NextPage = bill.Reading, r.pass.NextPage
+	if p := r.progress(); p.State == bill.Reading {
+		p.NextPage = r.pass.NextPage
 	}
 	return r.save(tx)
 }
@@ -299,8 +305,8 @@ func (e *engine) take(tx Tx, a ask, p bill.Page) error {
 	case askOrders:
 		return e.takeOrder(tx, r, p)
 	}
-	if p.Number != 0 && p.Number != a.page {
-		return e.moved(tx, r, fmt.Sprintf("asked for page %d, the API answered page %d", a.page, p.Number))
+	if p.Number != 0 && p.Number != a.page && !r.bear(fmt.Sprintf("asked for page %d, the API answered page %d", a.page, p.Number)) {
+		return e.moved(tx, r, r.flaw)
 	}
 	r.arrived[a.page] = p
 	for !r.ended && r.stage == askPages {
@@ -318,8 +324,8 @@ func (e *engine) take(tx Tx, a ask, p bill.Page) error {
 
 // takeFirst learns from page 1 how much there is, and stores it.
 func (e *engine) takeFirst(tx Tx, r *reading, p bill.Page) error {
-	if p.Number > 1 {
-		return e.moved(tx, r, fmt.Sprintf("asked for page 1, the API answered page %d", p.Number))
+	if p.Number > 1 && !r.bear(fmt.Sprintf("asked for page 1, the API answered page %d", p.Number)) {
+		return e.moved(tx, r, r.flaw)
 	}
 	n, total := len(p.Items), p.TotalCount
 	r.pass.Total = total
@@ -330,18 +336,25 @@ func (e *engine) takeFirst(tx Tx, r *reading, p bill.Page) error {
 			return nil
 		}
 	}
+	// A page may hold fewer items than asked for; then the number of pages must
+	// fit the smaller size.
+	r.pass.PageItems, r.pass.Pages = n, 1
+	if n > 0 {
+		r.pass.Pages = max(1, (total+n-1)/n)
+	}
+	why := ""
 	switch {
 	case n > total, n == 0 && total > 0:
-		return e.moved(tx, r, fmt.Sprintf("the API counts %d, but page 1 lists %d", total, n))
-	case total == 0:
-		r.pass.Pages, r.pass.PageItems = 1, 0
-	default:
-		// A page may hold fewer items than asked for; then the number of pages
-		// must fit the smaller size.
-		r.pass.PageItems, r.pass.Pages = n, (total+n-1)/n
-		if n < r.pass.PageSize && n < total && p.TotalPages != 0 && p.TotalPages != r.pass.Pages {
-			return e.moved(tx, r, fmt.Sprintf("page 1 lists %d of %d bills, which does not make %d pages", n, total, p.TotalPages))
+		why = fmt.Sprintf("the API counts %d, but page 1 lists %d", total, n)
+	case n < r.pass.PageSize && n < total && p.TotalPages != 0 && p.TotalPages != r.pass.Pages:
+		why = fmt.Sprintf("page 1 lists %d of %d bills, which does not make %d pages", n, total, p.TotalPages)
+	}
+	if why != "" {
+		if !r.bear(why) {
+			return e.moved(tx, r, why)
 		}
+		r.pass.PageItems = r.pass.PageSize
+		r.pass.Pages = max(1, (total+r.pass.PageSize-1)/r.pass.PageSize)
 	}
 	r.stage, r.ahead = askPages, 2
 	return e.storeNext(tx, r, p)
@@ -350,15 +363,15 @@ func (e *engine) takeFirst(tx Tx, r *reading, p bill.Page) error {
 // storeNext stores the page at the checkpoint and moves the checkpoint on.
 func (e *engine) storeNext(tx Tx, r *reading, p bill.Page) error {
 	number, n := r.pass.NextPage, len(p.Items)
-	want := r.pass.PageItems
-	if number == r.pass.Pages {
-		want = r.pass.Total - (r.pass.Pages-1)*r.pass.PageItems
-	}
+	why := ""
 	switch {
 	case p.TotalCount != r.pass.Total:
-		return e.moved(tx, r, fmt.Sprintf("the API counted %d, on page %d it counts %d", r.pass.Total, number, p.TotalCount))
-	case n != want:
-		return e.moved(tx, r, fmt.Sprintf("page %d lists %d bills instead of %d", number, n, want))
+		why = fmt.Sprintf("the API counted %d, on page %d it counts %d", r.pass.Total, number, p.TotalCount)
+	case number < r.pass.Pages && n != r.pass.PageItems:
+		why = fmt.Sprintf("page %d lists %d bills instead of %d", number, n, r.pass.PageItems)
+	}
+	if why != "" && !r.bear(why) {
+		return e.moved(tx, r, why)
 	}
 	ids, err := e.storeItems(tx, r, number, p)
 	if err != nil {
@@ -381,9 +394,8 @@ func (e *engine) storeNext(tx Tx, r *reading, p bill.Page) error {
 		g.Attempts = 0
 	}
 	if g.State != bill.Done {
-		g.NextPage, g.LastError, g.NextAttemptAt = r.pass.NextPage, "", time.Time{}
 		total := r.pass.Total
-		g.TotalCount = &total
+		g.State, g.NextPage, g.TotalCount, g.LastError, g.NextAttemptAt = bill.Reading, r.pass.NextPage, &total, "", time.Time{}
 	}
 	if r.pass.NextPage > r.pass.Pages {
 		return e.finish(tx, r)
@@ -457,6 +469,16 @@ func (e *engine) halve(tx Tx, r *reading, why string) error {
 	return nil
 }
 
+// bear reports whether a pass goes on although something does not add up: the
+// last one is read to its end, so that every bill that is listed at all is
+// stored, even if nothing can be proved.
+func (r *reading) bear(why string) bool {
+	if r.flaw == "" {
+		r.flaw = why
+	}
+	return r.pass.Rereads >= maxRereads
+}
+
 // moved starts a pass over after something did not add up; after some times
 // the window waits.
 func (e *engine) moved(tx Tx, r *reading, why string) error {
@@ -472,7 +494,7 @@ func (e *engine) moved(tx Tx, r *reading, why string) error {
 func (e *engine) finish(tx Tx, r *reading) error {
 	if r.lookedUp == nil {
 		orders := r.toLookUp()
-		if len(orders) > maxLookups && r.pass.Rereads == 0 {
+		if len(orders) > maxLookups+r.pass.Pages && r.pass.Rereads == 0 {
 			return e.moved(tx, r, fmt.Sprintf("%d items came twice", len(r.held)))
 		}
 		r.lookedUp = map[string][]found{}
@@ -488,6 +510,9 @@ func (e *engine) finish(tx Tx, r *reading) error {
 		return err
 	}
 	distinct := r.seen.len() + r.pass.Rejected
+	if r.flaw != "" {
+		return e.moved(tx, r, r.flaw)
+	}
 	if r.pass.Items != r.pass.Total || distinct != r.pass.Total {
 		return e.moved(tx, r, fmt.Sprintf("the API counts %d, it listed %d, of which %d differ", r.pass.Total, r.pass.Items, distinct))
 	}

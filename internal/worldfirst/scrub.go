@@ -10,7 +10,8 @@ import (
 type scrubRule int
 
 const (
-	scrubNothing scrubRule = iota // ids, times, amounts: long digit runs are normal there
+	scrubNothing scrubRule = iota // ids, amounts: long digit runs are normal there
+	scrubTime                     // nothing if it can be read as a time, else as free text
 	scrubText                     // free text: in strings, runs that pass the Luhn check
 	scrubAny                      // the same in strings and numbers: metadata, values without a name
 	scrubCard                     // fields about a card: every run long enough
@@ -78,7 +79,7 @@ func (s scope) member(name []byte) scope {
 // ruleFor returns the rule of a field that is not about a card.
 func ruleFor(parent, name []byte) scrubRule {
 	switch string(name) {
-	case "exchangeRate", "tradeCountry", "billStatus", "billType", "errorCode", "resultCode", "resultStatus":
+	case "exchangeRate":
 		return scrubNothing
 	case "currency", "value":
 		// Only where it is an amount's: a value of anything else may be anything.
@@ -86,9 +87,14 @@ func ruleFor(parent, name []byte) scrubRule {
 			return scrubNothing
 		}
 	}
-	for _, suffix := range [...]string{"no", "id", "ids", "number", "time", "update"} {
+	for _, suffix := range [...]string{"no", "id", "ids", "number"} {
 		if hasSuffixFold(name, suffix) {
 			return scrubNothing
+		}
+	}
+	for _, suffix := range [...]string{"time", "update"} {
+		if hasSuffixFold(name, suffix) {
+			return scrubTime
 		}
 	}
 	return scrubText
@@ -127,8 +133,17 @@ func (s *scrubber) value(i int, in scope) int {
 		return i + 1
 	case '"':
 		end := skipString(src, i)
-		if in.rule != scrubNothing && end-i > 12 {
-			s.text(i, end, in.rule)
+		rule := in.rule
+		if rule == scrubTime {
+			// 13 digits may be milliseconds; what is no time is free text.
+			if rule = scrubText; end-i <= 42 {
+				if _, err := ParseTime(string(stringBytes(src[i:end]))); err == nil {
+					rule = scrubNothing
+				}
+			}
+		}
+		if rule != scrubNothing && end-i > 12 {
+			s.text(i, end, rule)
 		}
 		return end
 	}
