@@ -6,8 +6,8 @@ import (
 )
 
 // What the floor of a first load takes as given. Both were measured once, in
-// November 2026 on a 2-core x86-64 machine (performance.md, section 1), and are
-// the small parts of it.
+// November 2026 on a 2-core x86-64 machine with a server that was never the
+// bottleneck, and are the small parts of it.
 const (
 	// scannerRate is how many bills a second a one-pass scanner decodes.
 	scannerRate = 1_700_000

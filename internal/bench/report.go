@@ -73,8 +73,8 @@ func (b *bench) firstLoad() section {
 		about a half), %d rows a transaction, same table, indexes, page size and WAL, in the same round; no HTTP, no look-ups, no foreign keys.
 		Higher is better. processor time: of syncer alone and of the loop, per bill; lower is better. elapsed: the floor is
 		F(N) = max(N/Rc, (N/100/Rs + N/Rj + N/Rc + N/100/Rh) / cores), with Rc the plain loop's rows and Rs the signatures
-		per second of one core as measured here (below), and Rj = %s decoded bills/s and Rh = %s pages/s of HTTP taken from
-		performance.md. F knows nothing of the simulator, which runs on the same cores and signs every answer as well;
+		per second of one core as measured here (below), and Rj = %s decoded bills/s and Rh = %s pages/s of HTTP
+		measured once, in November 2026 on two x86-64 cores. F knows nothing of the simulator, which runs on the same cores and signs every answer as well;
 		"with the simulator" adds its measured processor time to the sum.`, plainRows, thousands(scannerRate), thousands(httpRate))}
 	for _, width := range widths {
 		runs := b.first[width]

@@ -51,7 +51,11 @@ type agenda struct {
 	tailNew bool           // the tail's own row changed
 	tailDue bool
 	tailSpan
-	refresh bool // this run is a refresh of the account
+
+	// refreshSince is when the refresh began that this run begins or goes on
+	// with; what was proved later need not be read again. Zero: no refresh.
+	refreshSince  time.Time
+	refreshBegins bool
 }
 
 type tailSpan struct{ span bill.Span }
@@ -69,7 +73,11 @@ type rules struct {
 // schedule asks for one.
 func plan(b books, r rules, s Scope, refreshDue bool, now time.Time) agenda {
 	var a agenda
-	a.refresh = s.Refresh || s.Full || !b.RefreshWantedAt.IsZero() || (refreshDue && backfilled(b) && !s.limited())
+	a.refreshBegins = s.Refresh || s.Full || (refreshDue && !s.limited())
+	a.refreshSince = b.RefreshWantedAt
+	if a.refreshBegins {
+		a.refreshSince = now
+	}
 	windows := make([]*bill.Window, len(b.windows))
 	for i := range b.windows {
 		windows[i] = &b.windows[i]
@@ -169,7 +177,7 @@ func (a *agenda) spanTail(windows []*bill.Window, r rules, now time.Time, evenEa
 		}
 	}
 	a.tailDue = evenEarly || !a.tail.NextAttemptAt.After(now)
-	a.span = tailSpanOf(a.tail, r, a.refresh, now)
+	a.span = tailSpanOf(a.tail, r, a.tail.ProvedAt.Before(a.refreshSince), now)
 	if !a.span.End.After(a.span.Start) {
 		a.tailDue = false
 	}
@@ -226,11 +234,12 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 			return
 		}
 	case bill.Failed:
-		if !s.Retry && !a.refresh {
+		// Not by a refresh that only goes on: that would ask again and again.
+		if !s.Retry && !a.refreshBegins && s.Span.Start.IsZero() {
 			return
 		}
 	case bill.Done:
-		want := s.Full || !s.Span.Start.IsZero() || (a.refresh && !w.End.Before(now.Add(-r.refresh)))
+		want := s.Full || !s.Span.Start.IsZero() || (w.ProvedAt.Before(a.refreshSince) && !w.End.Before(now.Add(-r.refresh)))
 		if want && w.RereadAt.IsZero() && !s.Retry {
 			w.RereadAt = now
 			w.NextAttemptAt, w.Attempts, w.LastError = time.Time{}, 0, ""

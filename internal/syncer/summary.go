@@ -238,12 +238,10 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 }
 
 // closeRefresh records that the past was read again once nothing of it is
-// outstanding; a finished backfill counts.
+// outstanding; what failed or waits has a schedule of its own. A finished
+// backfill counts as a refresh.
 func (e *engine) closeRefresh(tx Tx, a *account, b books) error {
-	if a.refused != nil || e.stopped != nil || e.scope.limited() || !backfilled(b) {
-		return nil
-	}
-	if a.tailOwed {
+	if a.refused != nil || e.stopped != nil || e.scope.limited() || a.tailOwed {
 		return nil
 	}
 	for i := range b.windows {
@@ -251,10 +249,14 @@ func (e *engine) closeRefresh(tx Tx, a *account, b books) error {
 			return nil
 		}
 	}
-	if b.RefreshedAt.IsZero() || !b.RefreshWantedAt.IsZero() {
-		return tx.SaveRefresh(a.Name, time.Time{}, e.run.StartedAt)
+	refreshed := b.RefreshedAt
+	if !refreshed.IsZero() && !b.RefreshWantedAt.IsZero() || refreshed.IsZero() && backfilled(b) {
+		refreshed = e.run.StartedAt
 	}
-	return nil
+	if refreshed.Equal(b.RefreshedAt) && b.RefreshWantedAt.IsZero() {
+		return nil
+	}
+	return tx.SaveRefresh(a.Name, time.Time{}, refreshed)
 }
 
 func (e *engine) summary() Summary {

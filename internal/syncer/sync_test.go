@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -216,6 +217,73 @@ func TestSyncRefreshesWhenDue(t *testing.T) {
 		if got := sum.Run.Changed == 1; got != want {
 			t.Errorf("run %d after %d hours: found the change: %v, want %v", i, 11*(i+1), got, want)
 		}
+	}
+}
+
+// A refresh asks for failed windows once; the runs after it do not.
+func TestRefreshAsksForFailedWindowsOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 250)
+	w.fill(100, 249)
+	w.cfg.NextRefresh = func(t time.Time) time.Time { return t.Add(24 * time.Hour) }
+	w.sync()
+	asked := 0
+	var mu sync.Mutex
+	w.server.SetFault(func(r simulator.Request) simulator.Fault {
+		if r.Query.End.Before(start.AddDate(0, 0, -100)) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked++
+			return result("SYSTEM_ERROR")
+		}
+		return simulator.Fault{}
+	})
+	// A window that was never proved fails at its first reading.
+	w.cfg.Accounts[0].HistoryStart = w.cfg.Accounts[0].HistoryStart.AddDate(0, 0, -50)
+	for i, want := range []int{1, 1, 2, 2, 2} { // first reading, then one refresh
+		if i == 2 {
+			w.pass(25 * time.Hour)
+		}
+		if _, err := w.run(syncer.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if asked != want {
+			t.Fatalf("run %d: the failed window was asked for %d times, want %d", i, asked, want)
+		}
+		w.pass(15 * time.Minute)
+	}
+}
+
+// A refresh that was stopped goes on with what it has not read, and does not
+// begin again.
+func TestStoppedRefreshGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 400)
+	w.cfg.WindowDays, w.cfg.Refresh = 20, 200*24*time.Hour
+	w.fill(200, 399)
+	w.sync()
+	w.pass(time.Hour)
+	commits := 0
+	refresh := syncer.Options{Scope: syncer.Scope{Refresh: true}}
+	if _, err := w.runWith(refresh, w.client, func() error {
+		if commits++; commits == 12 {
+			return errCrash
+		}
+		return nil
+	}); err == nil {
+		t.Fatal("the refresh survived")
+	}
+	before := w.one("SELECT count(*) FROM windows WHERE reread_at IS NOT NULL")
+	sum := w.sync()
+	if n, _ := strconv.Atoi(before); n == 0 || sum.Accounts[0].Proved > n+1 {
+		t.Errorf("%s windows were left to be read, %d were", before, sum.Accounts[0].Proved)
+	}
+	if got := w.one("SELECT refresh_wanted_at IS NULL, (SELECT count(*) FROM windows WHERE reread_at IS NOT NULL) FROM accounts"); got != "1|0" {
+		t.Errorf("the refresh is not over: %s", got)
+	}
+	w.pass(time.Hour)
+	if sum := w.sync(); sum.Run.Requests != 1 {
+		t.Errorf("the run after it made %d requests, want the tail's one", sum.Run.Requests)
 	}
 }
 

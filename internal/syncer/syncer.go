@@ -181,10 +181,8 @@ func (e *engine) admit(tx Tx, c AccountConfig, s Scope) (*account, error) {
 			return nil, err
 		}
 	}
-	wanted := b.RefreshWantedAt
-	if p.refresh && wanted.IsZero() && !s.limited() {
-		wanted = now
-		if err := tx.SaveRefresh(c.Name, wanted, b.RefreshedAt); err != nil {
+	if p.refreshBegins && !s.limited() {
+		if err := tx.SaveRefresh(c.Name, p.refreshSince, b.RefreshedAt); err != nil {
 			return nil, err
 		}
 	}
@@ -193,7 +191,7 @@ func (e *engine) admit(tx Tx, c AccountConfig, s Scope) (*account, error) {
 		a.tailDueAt, a.tailSpan, a.tailOwed = now, p.span, true
 		a.total++
 	}
-	a.stats = Account{Name: c.Name, Refresh: p.refresh}
+	a.stats = Account{Name: c.Name, Refresh: !p.refreshSince.IsZero()}
 	return a, nil
 }
 
