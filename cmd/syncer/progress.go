@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -21,7 +22,7 @@ type progress struct {
 	g     *globals
 	set   *mpb.Progress // nil: no bar
 	bar   *mpb.Bar
-	text  string
+	text  atomic.Pointer[string] // written by the run, read by the bar
 	began time.Time
 	last  time.Time
 	scale int64
@@ -30,6 +31,7 @@ type progress struct {
 // newProgress starts it. While there is a bar, the log is written above it.
 func (g *globals) newProgress(log config.Log) *progress {
 	p := &progress{g: g, began: g.now(), last: g.now(), scale: 10_000}
+	p.text.Store(new(string))
 	if g.quiet || g.json || !isTerminal(g.stderr) || log.Format == "json" {
 		return p
 	}
@@ -38,7 +40,7 @@ func (g *globals) newProgress(log config.Log) *progress {
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.NewPercentage("%3d ", decor.WCSyncSpace)),
 		mpb.AppendDecorators(
-			decor.Any(func(decor.Statistics) string { return " " + p.text }),
+			decor.Any(func(decor.Statistics) string { return " " + *p.text.Load() }),
 			decor.Any(func(s decor.Statistics) string { return p.left(s) }),
 		))
 	level := log.Level
@@ -69,7 +71,8 @@ func (p *progress) tell(s syncer.Progress) {
 		if s.Pages > 0 {
 			pages = fmt.Sprintf("   %d/%d pages", s.Page, s.Pages)
 		}
-		p.text = fmt.Sprintf("%s   %s%s   +%d new  ~%d changed", s.Account, s.Window, pages, s.New, s.Changed)
+		text := fmt.Sprintf("%s   %s%s   +%d new  ~%d changed", s.Account, s.Window, pages, s.New, s.Changed)
+		p.text.Store(&text)
 		p.bar.SetCurrent(int64(s.Share * float64(p.scale)))
 		return
 	}

@@ -34,10 +34,11 @@ func (a *App) Daemon(ctx context.Context) error {
 	}
 	r := schedule.Runner{
 		Jobs: []schedule.Job{
-			{Name: "sync", Expr: a.cfg.Schedule.Sync, Run: job(SyncOptions{Trigger: "schedule"})},
+			// The refresh first: a sync at the same time would begin one of its own.
 			{Name: "refresh", Expr: a.cfg.Schedule.Refresh, Run: job(SyncOptions{Trigger: "refresh", Refresh: true})},
+			{Name: "sync", Expr: a.cfg.Schedule.Sync, Run: job(SyncOptions{Trigger: "schedule"})},
 		},
-		Location: a.cfg.Schedule.Timezone, RunAtStart: "sync", Due: a.due, OnDue: job(SyncOptions{Trigger: "retry", Retry: true}),
+		Location: a.cfg.Schedule.Timezone, RunAtStart: "sync", Due: a.due, OnDue: job(SyncOptions{Trigger: "retry", Retry: true, DueOnly: true}),
 		Log: a.log, Now: a.now, Grace: daemonGrace,
 	}
 	a.log.Info().Str("sync", a.cfg.Schedule.Sync).Str("refresh", a.cfg.Schedule.Refresh).Str("database", path).Msg("daemon started")

@@ -20,12 +20,13 @@ type SyncOptions struct {
 	Full     bool
 	Retry    bool
 	RetryNow bool
+	DueOnly  bool // of a retry: leave out what failed
 	Progress func(syncer.Progress)
 }
 
 // scope translates the options into what the work understands.
 func (a *App) scope(o SyncOptions) (syncer.Scope, error) {
-	s := syncer.Scope{Refresh: o.Refresh, Full: o.Full, Retry: o.Retry, RetryNow: o.RetryNow}
+	s := syncer.Scope{Refresh: o.Refresh, Full: o.Full, Retry: o.Retry, RetryNow: o.RetryNow, DueOnly: o.DueOnly}
 	accounts, err := a.accounts(o.Accounts)
 	if err != nil {
 		return s, err

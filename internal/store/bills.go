@@ -96,8 +96,8 @@ var (
 	insertBill = `INSERT INTO bills (` + stateColumns + `, account, order_no, ordinal, first_seen_at, changed_at, read_at, run_id)
 		VALUES (` + strings.Repeat("?, ", stateCount) + `?, ?, ?, ?, ?, ?, ?)`
 
-	updateBill = `UPDATE bills SET (` + stateColumns + `, changed_at, read_at, run_id, withdrawn_at)
-		= (` + strings.Repeat("?, ", stateCount) + `?, ?, ?, NULL) WHERE bill_id = ?`
+	updateBill = `UPDATE bills SET (` + stateColumns + `, ordinal, changed_at, read_at, run_id, withdrawn_at)
+		= (` + strings.Repeat("?, ", stateCount) + `?, ?, ?, ?, NULL) WHERE bill_id = ?`
 
 	keepState = `INSERT INTO bill_states (bill_id, valid_from, valid_to, run_id, withdrawn_at, ` + stateColumns + `)
 		SELECT bill_id, changed_at, ?, run_id, withdrawn_at, ` + stateColumns + ` FROM bills WHERE bill_id = ?`
@@ -138,20 +138,22 @@ func (t *Tx) InsertBill(account string, b *bill.Bill, ordinal int, now, readAt t
 	return t.insert("storing a bill", insertBill, args...)
 }
 
-// UpdateBill stores a later state of a bill. With history the state before is
-// kept; without, only a label changed.
-func (t *Tx) UpdateBill(id int64, b *bill.Bill, history bool, now, readAt time.Time, run int64) error {
-	if !history {
-		return t.exec("storing a card's label", "UPDATE bills SET card_nick_name = ? WHERE bill_id = ?", orNull(b.CardNickName), id)
-	}
+// UpdateBill stores a later state of a bill and keeps the one before.
+func (t *Tx) UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) error {
 	if err := t.knowReason(b); err != nil {
 		return err
 	}
 	if err := t.exec("keeping a bill's earlier state", keepState, text(now), id); err != nil {
 		return err
 	}
-	args := append(t.stateValues(b), text(now), text(readAt), run, id)
+	args := append(t.stateValues(b), ordinal, text(now), text(readAt), run, id)
 	return t.exec("storing a bill's change", updateBill, args...)
+}
+
+// UpdateNickName stores another label of a bill's card, which is no change of
+// the bill.
+func (t *Tx) UpdateNickName(id int64, name string) error {
+	return t.exec("storing a card's label", "UPDATE bills SET card_nick_name = ? WHERE bill_id = ?", orNull(name), id)
 }
 
 // knowReason adds a fail reason that is not documented.

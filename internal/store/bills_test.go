@@ -72,7 +72,7 @@ func TestBillColumns(t *testing.T) {
 	same(t, "bills after InsertBill", query(t, s, "SELECT * FROM bills"), []map[string]any{inserted})
 	same(t, "bill_states after InsertBill", query(t, s, "SELECT * FROM bill_states"), []map[string]any(nil))
 
-	update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, full(2), true, day(12), day(11), 6) })
+	update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, full(2), 3, day(12), day(11), 6) })
 	updated := with(row(2), map[string]any{
 		"bill_id": id, "account": "main", "order_no": "order 1", "ordinal": int64(3), "first_seen_at": dayText(10),
 		"changed_at": dayText(12), "read_at": dayText(11), "run_id": int64(6),
@@ -111,8 +111,8 @@ func TestBillNulls(t *testing.T) {
 		"changed_at": stamp0, "read_at": stamp0, "run_id": int64(1),
 	})
 	same(t, "an empty bill", query(t, s, "SELECT * FROM bills"), []map[string]any{empty})
-	update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, full(1), true, day(40), day(40), 2) })
-	update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, bare, true, t0, t0, 1) })
+	update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, full(1), 0, day(40), day(40), 2) })
+	update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, bare, 0, t0, t0, 1) })
 	same(t, "a bill that lost its values", query(t, s, "SELECT * FROM bills"), []map[string]any{empty})
 }
 
@@ -128,7 +128,7 @@ func TestNickname(t *testing.T) {
 	}{{"new label", "new label"}, {"", nil}} {
 		renamed := full(2)
 		renamed.CardNickName = tt.nick
-		update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, renamed, false, day(20), day(20), 9) })
+		update(t, s, func(tx *store.Tx) error { return tx.UpdateNickName(id, renamed.CardNickName) })
 		same(t, "bills after a new nickname", query(t, s, "SELECT * FROM bills"),
 			[]map[string]any{with(before, map[string]any{"card_nick_name": tt.want})})
 	}
@@ -144,10 +144,10 @@ func TestHistoryAsOf(t *testing.T) {
 		if id, err = tx.InsertBill("main", full(1), 0, day(1), day(1), 1); err != nil {
 			return err
 		}
-		if err := tx.UpdateBill(id, full(2), true, day(3), day(3), 2); err != nil {
+		if err := tx.UpdateBill(id, full(2), 0, day(3), day(3), 2); err != nil {
 			return err
 		}
-		return tx.UpdateBill(id, full(3), true, day(5), day(5), 3)
+		return tx.UpdateBill(id, full(3), 0, day(5), day(5), 3)
 	})
 	for _, tt := range []struct {
 		at   time.Time
@@ -180,7 +180,7 @@ func TestWithdrawnComesBack(t *testing.T) {
 		}
 		return err
 	})
-	update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, full(2), true, day(20), day(20), 2) })
+	update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, full(2), 0, day(20), day(20), 2) })
 	same(t, "withdrawn_at", grid(t, s, "SELECT withdrawn_at, (SELECT withdrawn_at FROM bill_states) FROM bills"),
 		[][]any{{nil, "2026-02-02T00:00:00.000Z"}})
 }
@@ -334,7 +334,7 @@ func TestUnknownReason(t *testing.T) {
 	same(t, "a documented reason keeps its words", grid(t, s, "SELECT error_desc FROM fail_reasons WHERE error_code = 'SYSTEM_ERROR'"),
 		[][]any{{"System error."}})
 	update(t, s, func(tx *store.Tx) error {
-		return tx.UpdateBill(1, failed("A", "LATER", "Later."), true, day(3), day(3), 2)
+		return tx.UpdateBill(1, failed("A", "LATER", "Later."), 0, day(3), day(3), 2)
 	})
 	same(t, "the reason of a change", grid(t, s, "SELECT fail_code FROM bills WHERE bill_id = 1"), [][]any{{"LATER"}})
 }

@@ -112,7 +112,7 @@ func TestAdoptReportZone(t *testing.T) {
 	ids := insert(t, s, late, early)
 	update(t, s, func(tx *store.Tx) error {
 		late.TransactionTime = late.TransactionTime.Add(-time.Millisecond)
-		return tx.UpdateBill(ids[0], late, true, day(20), day(20), 2)
+		return tx.UpdateBill(ids[0], late, 0, day(20), day(20), 2)
 	})
 	dates := func(s *store.Store) [][]any {
 		return grid(t, s, `SELECT (SELECT transaction_date FROM bills WHERE order_no = 'late'), (SELECT transaction_date FROM bill_states),

@@ -97,14 +97,15 @@ func (t *Tx) NextAttempt(accounts []string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reading due retries: %w", err)
 	}
+	const asked = `account IN (SELECT value FROM json_each(?1)) AND account NOT IN (SELECT account FROM accounts WHERE refused_at IS NOT NULL)`
 	var rows []stamp
 	err = t.rows("reading due retries", &rows, `
 		SELECT next_attempt_at FROM windows
 		WHERE next_attempt_at IS NOT NULL AND (state = 'waiting' OR reread_at IS NOT NULL)
-		  AND account IN (SELECT value FROM json_each(?1))
+		  AND `+asked+`
 		UNION ALL
 		SELECT next_attempt_at FROM tails
-		WHERE next_attempt_at IS NOT NULL AND state = 'waiting' AND account IN (SELECT value FROM json_each(?1))
+		WHERE next_attempt_at IS NOT NULL AND state = 'waiting' AND `+asked+`
 		ORDER BY 1 LIMIT 1`, string(list))
 	if err != nil || len(rows) == 0 {
 		return time.Time{}, err

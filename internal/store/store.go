@@ -77,7 +77,7 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 			return nil, explain(path, "creating the schema", err)
 		}
 	}
-	if err := identify(ctx, path); err != nil {
+	if err := identify(ctx, path, "rw"); err != nil {
 		return nil, err
 	}
 	rw, err := sqlx.Open("sqlite3", dsn(path, "_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=5000&_txlock=immediate&_cache_size=-65536"))
@@ -111,7 +111,7 @@ func OpenReader(ctx context.Context, path string) (*Store, error) {
 	if fresh {
 		return nil, fmt.Errorf("%s: %w", path, ErrNoDatabase)
 	}
-	if err := identify(ctx, path); err != nil {
+	if err := identify(ctx, path, "ro"); err != nil {
 		return nil, err
 	}
 	ro, err := openReaders(path)
@@ -167,7 +167,7 @@ func Check(ctx context.Context, path string) error {
 	if err != nil || fresh {
 		return err
 	}
-	return identify(ctx, path)
+	return identify(ctx, path, "rw")
 }
 
 // CheckFolder finds out before any work whether the database can be written where
@@ -211,8 +211,9 @@ func isFresh(path string) (bool, error) {
 }
 
 // identify makes sure that the file is a database of ours that this program
-// can read, before anything is written.
-func identify(ctx context.Context, path string) error {
+// can read, before anything is written. Mode rw lets SQLite roll back what a
+// killed process left unfinished.
+func identify(ctx context.Context, path, mode string) error {
 	head := make([]byte, 16)
 	f, err := os.Open(path)
 	if err != nil {
@@ -223,7 +224,7 @@ func identify(ctx context.Context, path string) error {
 	if err != nil || !strings.HasPrefix(string(head), "SQLite format 3") {
 		return &InputError{path, "this is not an SQLite database", "name another file in [database] url; this one is left as it is"}
 	}
-	db, err := sqlx.Open("sqlite3", dsn(path, "mode=ro&_busy_timeout=5000"))
+	db, err := sqlx.Open("sqlite3", dsn(path, "mode="+mode+"&_busy_timeout=5000"))
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", path, err)
 	}

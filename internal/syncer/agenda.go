@@ -37,6 +37,8 @@ type Scope struct {
 	Retry bool
 	// RetryNow asks for them even before their time.
 	RetryNow bool
+	// DueOnly leaves out of a retry what failed: only a person asks for that.
+	DueOnly bool
 }
 
 // limited reports whether the scope leaves a part of the history out.
@@ -87,7 +89,7 @@ func plan(b books, r rules, s Scope, refreshDue bool, now time.Time) agenda {
 		t := *b.tail
 		a.tail = &t
 		a.cutTail(r, now)
-		a.spanTail(windows, r, now, s.RetryNow)
+		a.spanTail(windows, r, s, now)
 	}
 	windows = append(windows, a.add...)
 	slices.SortStableFunc(windows, func(x, y *bill.Window) int { return y.Start.Compare(x.Start) })
@@ -121,13 +123,16 @@ func missing(windows []*bill.Window, tail *bill.Tail, r rules, now time.Time) []
 			oldest = w
 		}
 	}
+	add := gaps(windows, tail, r)
 	if oldest != nil {
 		if !start.Before(oldest.Start) {
-			return nil
+			return add
 		}
 		end = oldest.Start.Add(overlap)
 	}
-	var add []*bill.Window
+	slices.Reverse(add) // oldest first for now, and what follows is older still
+	filled := add
+	add = nil
 	for _, span := range bill.Layout(start, end, r.windowDays) {
 		add = append(add, newWindow(span, r))
 	}
@@ -136,6 +141,39 @@ func missing(windows []*bill.Window, tail *bill.Tail, r rules, now time.Time) []
 		last.OpenEnd = tail == nil
 	} else if last.End.After(end) {
 		last.End = end.Truncate(time.Second)
+	}
+	add = append(add, filled...)
+	slices.Reverse(add)
+	return add
+}
+
+// gaps lays out windows for what lies between the others, or between them and
+// the tail, should a change of settings ever have left something there. The
+// newest comes first.
+func gaps(windows []*bill.Window, tail *bill.Tail, r rules) []*bill.Window {
+	if len(windows) == 0 {
+		return nil
+	}
+	sorted := slices.Clone(windows)
+	slices.SortFunc(sorted, func(x, y *bill.Window) int { return x.Start.Compare(y.Start) })
+	var add []*bill.Window
+	fill := func(from, to time.Time) {
+		for _, span := range bill.Layout(from.Add(-bill.Lead).In(r.zone), to.Add(bill.Lead), r.windowDays) {
+			if span.End.After(to.Add(bill.Lead)) {
+				span.End = to.Add(bill.Lead)
+			}
+			add = append(add, newWindow(span, r))
+		}
+	}
+	reach := sorted[0].End
+	for _, w := range sorted[1:] {
+		if w.Start.After(reach) {
+			fill(reach, w.Start)
+		}
+		reach = latest(reach, w.End)
+	}
+	if tail != nil && tail.CoveredFrom.After(reach) {
+		fill(reach, tail.CoveredFrom)
 	}
 	slices.Reverse(add)
 	return add
@@ -160,9 +198,17 @@ func (a *agenda) cutTail(r rules, now time.Time) {
 		if span.End.After(end) {
 			span.End = end.Truncate(time.Second)
 		}
-		a.add = append([]*bill.Window{newWindow(span, r)}, a.add...)
-		a.tail.CoveredFrom = span.End
-		if !a.tail.ProvedUntil.After(span.End) {
+		w := newWindow(span, r)
+		if until := a.tail.ProvedUntil; until.After(a.tail.CoveredFrom) {
+			// What the tail has proved stays proved until it is read again.
+			if until.Before(w.End) {
+				w.End = until
+			}
+			w.State, w.ProvedAt, w.RereadAt = bill.Done, a.tail.ProvedAt, now
+		}
+		a.add = append([]*bill.Window{w}, a.add...)
+		a.tail.CoveredFrom = w.End
+		if !a.tail.ProvedUntil.After(w.End) {
 			a.tail.ProvedUntil = time.Time{}
 		}
 		a.tailNew = true
@@ -170,14 +216,24 @@ func (a *agenda) cutTail(r rules, now time.Time) {
 }
 
 // spanTail says whether the tail is read by this run and from where to where.
-func (a *agenda) spanTail(windows []*bill.Window, r rules, now time.Time, evenEarly bool) {
+func (a *agenda) spanTail(windows []*bill.Window, r rules, s Scope, now time.Time) {
 	for _, w := range windows {
 		if w.OpenEnd || (a.tail.ProvedAt.IsZero() && w.End.Equal(a.tail.CoveredFrom) && w.State != bill.Done) {
 			return // the newest window comes first
 		}
 	}
-	a.tailDue = evenEarly || !a.tail.NextAttemptAt.After(now)
+	if s.RetryNow {
+		a.tail.NextAttemptAt = time.Time{}
+	}
+	a.tailDue = !a.tail.NextAttemptAt.After(now)
 	a.span = tailSpanOf(a.tail, r, a.tail.ProvedAt.Before(a.refreshSince), now)
+	first := a.tail.CoveredFrom.Add(-backtrack)
+	switch {
+	case s.Full && first.Before(a.span.Start):
+		a.span.Start = first.In(r.zone).Truncate(time.Second)
+	case !s.Span.Start.IsZero() && s.Span.Start.Before(a.span.Start) && !s.Span.End.Before(a.tail.CoveredFrom):
+		a.span.Start = latest(first, s.Span.Start).In(r.zone).Truncate(time.Second)
+	}
 	if !a.span.End.After(a.span.Start) {
 		a.tailDue = false
 	}
@@ -235,7 +291,7 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 		}
 	case bill.Failed:
 		// Not by a refresh that only goes on: that would ask again and again.
-		if !s.Retry && !a.refreshBegins && s.Span.Start.IsZero() {
+		if (!s.Retry || s.DueOnly) && !a.refreshBegins && s.Span.Start.IsZero() {
 			return
 		}
 	case bill.Done:

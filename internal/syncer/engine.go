@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"billsync/internal/bill"
@@ -40,6 +41,9 @@ type account struct {
 	total     int            // windows and tail of this run
 	failed    map[int64]bool // windows whose reading failed in this run
 	stats     Account
+
+	provedBefore time.Time // until when the tail was proved when the run began
+	refreshSince time.Time // as in agenda
 }
 
 // enqueue adds a window to the work, keeping the newest first.
@@ -71,14 +75,14 @@ func (a *account) hasTail() bool {
 	return false
 }
 
-// ready reports whether one of its readings has a request to be made.
-func (a *account) ready(window int) bool {
+// readyOnes counts its readings that have a request to be made.
+func (a *account) readyOnes(window int) (n int) {
 	for _, r := range a.active {
 		if r.ready(window) {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // busy reports whether it has work left.
@@ -86,8 +90,11 @@ func (a *account) busy(now time.Time) bool {
 	return a.refused == nil && (len(a.queue) > 0 || len(a.active) > 0 || a.tailDue(now))
 }
 
+// tailDue reports whether the tail is to be read now. Once read, it is due again
+// only while there is other work: it does not keep a run alive by itself.
 func (a *account) tailDue(now time.Time) bool {
-	return !a.tailDueAt.IsZero() && !a.tailDueAt.After(now) && a.tail != nil
+	return a.tail != nil && !a.tailDueAt.IsZero() && !a.tailDueAt.After(now) && !a.tail.NextAttemptAt.After(now) &&
+		(a.tailOwed || len(a.queue)+len(a.active) > 0)
 }
 
 // An engine does the work of one run. All its methods are called by the one
@@ -259,11 +266,10 @@ func (e *engine) prepare(tx Tx) error {
 				return err
 			}
 		}
-		for len(a.queue) > 0 && !a.ready(e.cfg.Concurrency) && len(a.active) < e.cfg.Concurrency {
-			if e.slowdowns >= tooFast && !begun(a.queue[0]) {
-				a.queue = nil
-				break
-			}
+		if e.slowdowns >= tooFast {
+			a.queue = slices.DeleteFunc(a.queue, func(w *bill.Window) bool { return !begun(w) })
+		}
+		for len(a.queue) > 0 && a.readyOnes(e.cfg.Concurrency)+a.flight < e.cfg.Concurrency && len(a.active) < 2*e.cfg.Concurrency {
 			r := &reading{acct: a, win: a.queue[0]}
 			a.queue = a.queue[1:]
 			if err := e.open(tx, r); err != nil {
@@ -280,7 +286,7 @@ func (e *engine) openTail(tx Tx, a *account, now time.Time) error {
 	r := &reading{acct: a, tail: a.tail}
 	r.pass.Span = a.tailSpan
 	if r.pass.Span.Start.IsZero() {
-		r.pass.Span = tailSpanOf(a.tail, a.rules, false, now)
+		r.pass.Span = tailSpanOf(a.tail, a.rules, a.tail.ProvedAt.Before(a.refreshSince), now)
 	}
 	a.tailSpan, a.tailOwed = bill.Span{}, true
 	if err := e.open(tx, r); err != nil {
@@ -340,7 +346,7 @@ func (e *engine) pick() *account {
 	share := max(1, (e.cfg.Concurrency+busy-1)/max(1, busy))
 	var best *account
 	for _, a := range e.accounts {
-		if a.refused != nil || a.flight >= share || (!a.answered && a.flight+a.held > 0) || !a.ready(e.cfg.Concurrency) {
+		if a.refused != nil || a.flight >= share || (!a.answered && a.flight+a.held > 0) || a.readyOnes(e.cfg.Concurrency) == 0 {
 			continue
 		}
 		if best == nil || before(a, best) {

@@ -123,7 +123,7 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 	if k.Hash == b.Hash && !k.Withdrawn {
 		if k.CardNickName != b.CardNickName {
 			k.CardNickName = b.CardNickName
-			return k.ID, tx.UpdateBill(k.ID, b, false, now, askedAt, e.run.ID)
+			return k.ID, tx.UpdateNickName(k.ID, b.CardNickName)
 		}
 		return k.ID, e.note(tx, r, it, k.ID, page)
 	}
@@ -137,7 +137,11 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		kept.BillNo = k.BillNo
 		b = &kept
 	}
-	if err := tx.UpdateBill(k.ID, b, true, now, askedAt, e.run.ID); err != nil {
+	ordinal := k.Ordinal
+	if b.Second() != k.Second { // a numbered bill moved: it must not take another's place
+		ordinal = nextOrdinal(s.sameKey(b))
+	}
+	if err := tx.UpdateBill(k.ID, b, ordinal, now, askedAt, e.run.ID); err != nil {
 		return 0, err
 	}
 	if err := tx.ResolveBill(k.ID, now); err != nil {
@@ -146,6 +150,7 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 	if b.BillNo != "" {
 		s.byBillNo[b.BillNo] = k
 	}
+	k.Ordinal = ordinal
 	k.BillNo, k.Second, k.Hash, k.Trade, k.AssetID, k.CardLast4 = b.BillNo, b.Second(), b.Hash, b.Trade, b.AssetID, b.CardLast4
 	k.CardNickName, k.LastUpdate, k.ReadAt, k.RunID, k.Withdrawn = b.CardNickName, b.LastUpdate, askedAt, e.run.ID, false
 	e.billChanged(r)

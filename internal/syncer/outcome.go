@@ -122,7 +122,7 @@ func (e *engine) unsettled(tx Tx, r *reading, why string) error {
 	total, stored := r.pass.Total, r.seen.len()+r.pass.Rejected
 	g.TotalCount, g.StoredCount = &total, &stored
 	if r.win != nil {
-		g.ProvedAt = time.Time{}
+		g.ProvedAt, r.win.RereadAt = time.Time{}, time.Time{}
 	}
 	if err := tx.DropPass(r.acct.Name, r.windowID()); err != nil {
 		return err
@@ -135,9 +135,10 @@ func (e *engine) unsettled(tx Tx, r *reading, why string) error {
 func (e *engine) giveUp(tx Tx, r *reading, why string) error {
 	g := r.progress()
 	g.LastError, g.NextAttemptAt = why, time.Time{}
-	if g.State == bill.Done && r.win != nil {
+	if r.win != nil {
 		r.win.RereadAt = time.Time{}
-	} else {
+	}
+	if g.State != bill.Done || r.win == nil {
 		g.State = bill.Failed
 	}
 	e.log.Error().Str("account", r.acct.Name).Str("window", r.name()).Str("reason", why).Msg("failed")
@@ -168,7 +169,14 @@ func (e *engine) refuse(tx Tx, r *reading, f *bill.Failure) error {
 // and settleUnanswered.
 func (e *engine) unanswered(tx Tx, r *reading, f *bill.Failure) error {
 	r.end()
-	e.silent = append(e.silent, silence{r, f})
+	s := silence{r, f, e.now(), false}
+	if f.RetryAfter > 0 { // the provider's own word is kept at once
+		s.settled = true
+		if err := e.settle(tx, s); err != nil {
+			return err
+		}
+	}
+	e.silent = append(e.silent, s)
 	if len(e.silent) >= outage {
 		e.stop(fmt.Errorf("%d requests in a row got no answer: %w", len(e.silent), f))
 	}
@@ -177,8 +185,10 @@ func (e *engine) unanswered(tx Tx, r *reading, f *bill.Failure) error {
 
 // A silence is a request that got no answer, and whose.
 type silence struct {
-	r *reading
-	f *bill.Failure
+	r       *reading
+	f       *bill.Failure
+	at      time.Time
+	settled bool // its wait is stored
 }
 
 // heard notes that the provider is there. Whoever got no answer before it
@@ -197,24 +207,31 @@ func (e *engine) settleUnanswered(tx Tx) error {
 		e.silent = nil
 	}
 	for _, s := range e.waiting {
-		g := s.r.progress()
-		g.Setbacks++
-		g.LastError = withAdvice(s.f)
-		d := max(setback(g.Setbacks), s.f.RetryAfter)
-		g.NextAttemptAt = time.Time{}
-		if d > 0 {
-			g.NextAttemptAt = ceilMilli(e.now().Add(d))
+		if s.settled || s.r.progress().ProvedAt.After(s.at) {
+			continue // told already, or answered meanwhile
 		}
-		if g.State != bill.Failed && (g.State != bill.Done || s.r.win == nil) {
-			g.State = bill.Waiting // what failed stays so: only a person or a refresh asks again
-		}
-		if err := tx.SaveEvidence(s.r.acct.Name, s.r.windowID(), e.run.ID, s.f); err != nil {
-			return err
-		}
-		if err := s.r.save(tx); err != nil {
+		if err := e.settle(tx, s); err != nil {
 			return err
 		}
 	}
 	e.waiting = nil
 	return nil
+}
+
+// settle stores that a window waits after a request that got no answer.
+func (e *engine) settle(tx Tx, s silence) error {
+	g := s.r.progress()
+	g.Setbacks++
+	g.LastError = withAdvice(s.f)
+	g.NextAttemptAt = time.Time{}
+	if d := max(setback(g.Setbacks), s.f.RetryAfter); d > 0 {
+		g.NextAttemptAt = ceilMilli(e.now().Add(d))
+	}
+	if g.State != bill.Failed && (g.State != bill.Done || s.r.win == nil) {
+		g.State = bill.Waiting // what failed stays so: only a person or a refresh asks again
+	}
+	if err := tx.SaveEvidence(s.r.acct.Name, s.r.windowID(), e.run.ID, s.f); err != nil {
+		return err
+	}
+	return s.r.save(tx)
 }

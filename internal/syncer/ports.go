@@ -46,7 +46,8 @@ type Tx interface {
 	KnownByOrders(account string, orders []string) ([]bill.Known, error)
 	KnownByBillNos(account string, billNos []string) ([]bill.Known, error)
 	InsertBill(account string, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) (int64, error)
-	UpdateBill(id int64, b *bill.Bill, history bool, now, readAt time.Time, run int64) error
+	UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) error
+	UpdateNickName(id int64, name string) error
 
 	Reject(it *bill.Item, billID int64, reason string, p *bill.Pass, page int, now time.Time) error
 	ResolveBill(billID int64, now time.Time) error

@@ -187,7 +187,7 @@ func (e *engine) open(tx Tx, r *reading) error {
 		return e.resume(tx, r, old)
 	}
 	rereads := 0
-	if old != nil && old.NextPage == 1 && now.Sub(old.BegunAt) < maxPause {
+	if old != nil && (old.NextPage == 1 || old.Rereads >= maxRereads) && now.Sub(old.BegunAt) < maxPause {
 		rereads = old.Rereads // killed between dropping a pass and its next page
 	}
 	return e.begin(tx, r, rereads)
@@ -198,6 +198,9 @@ func resumable(p *bill.Pass, r *reading, now time.Time) bool {
 	rest := now.Sub(p.TouchedAt)
 	if rest < 0 || p.NextPage == 1 {
 		return false // the clock was set back, or nothing is stored yet
+	}
+	if p.Rereads >= maxRereads {
+		return false // what did not add up in a last pass is not kept
 	}
 	if r.win == nil {
 		return rest < maxTailPause && !p.Start.After(r.pass.Start)

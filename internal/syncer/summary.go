@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -194,7 +195,9 @@ func (e *engine) windowProved(r *reading) {
 	a.tailOwed = a.tailOwed && r.win != nil
 	a.stats.Bills += r.pass.Total
 	if r.win != nil && a.tail != nil && a.tailDueAt.IsZero() && !e.scope.limited() && r.win.End.Equal(a.tail.CoveredFrom) {
-		a.tailDueAt = e.cfg.NextSync(r.pass.BegunAt)
+		// Its end may be long ago: then the tail is still to be read now.
+		a.tailDueAt = e.cfg.NextSync(r.win.End.Add(settle))
+		a.tailOwed = !a.tailDueAt.IsZero() && !a.tailDueAt.After(e.now())
 	}
 	e.log.Info().Str("account", a.Name).Str("window", r.name()).Int("bills", r.pass.Total).Int("pages", r.pass.Pages).Msg("window proved")
 }
@@ -230,11 +233,40 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 			s.Open = append(s.Open, Trouble{Span: span, Tail: true, State: t.State, Until: t.NextAttemptAt, Why: t.LastError})
 		}
 	}
-	if t := b.tail; t != nil && !e.scope.limited() && t.ProvedUntil.After(e.run.StartedAt) {
+	if t := b.tail; t != nil && !e.scope.limited() && a.provedBefore.After(e.run.StartedAt) {
 		s.Open = append(s.Open, Trouble{Span: bill.Span{Start: t.CoveredFrom, End: t.ProvedUntil}, Tail: true, State: t.State,
 			Why: "this machine's clock says " + e.run.StartedAt.UTC().Format(time.RFC3339) + ", which is before the last proof: nothing new was asked for; set the clock right"})
 	}
+	if gap, ok := uncovered(b, a.rules); ok && len(s.Open) == 0 && !e.scope.limited() && a.refused == nil {
+		s.Open = append(s.Open, Trouble{Span: gap, State: bill.Pending, Why: "no window covers this time yet; the next run reads it"})
+	}
 	return e.closeRefresh(tx, a, b)
+}
+
+// uncovered returns a span between the beginning of the history and the end of
+// the tail that no proof covers. It is the last word on whether an account is
+// complete, whatever the states of windows say.
+func uncovered(b books, r rules) (bill.Span, bool) {
+	var spans []bill.Span
+	for i := range b.windows {
+		if b.windows[i].State == bill.Done {
+			spans = append(spans, b.windows[i].Span)
+		}
+	}
+	end := r.historyStart
+	if t := b.tail; t != nil {
+		end = latest(t.CoveredFrom, t.ProvedUntil)
+		spans = append(spans, bill.Span{Start: t.CoveredFrom, End: end})
+	}
+	slices.SortFunc(spans, func(x, y bill.Span) int { return x.Start.Compare(y.Start) })
+	reach := r.historyStart
+	for _, s := range spans {
+		if s.Start.After(reach) {
+			return bill.Span{Start: reach, End: s.Start}, true
+		}
+		reach = latest(reach, s.End)
+	}
+	return bill.Span{Start: reach, End: end}, reach.Before(end) || len(spans) == 0
 }
 
 // closeRefresh records that the past was read again once nothing of it is
@@ -245,7 +277,7 @@ func (e *engine) closeRefresh(tx Tx, a *account, b books) error {
 		return nil
 	}
 	for i := range b.windows {
-		if !b.windows[i].RereadAt.IsZero() {
+		if w := &b.windows[i]; !w.RereadAt.IsZero() && w.LastError == "" {
 			return nil
 		}
 	}

@@ -186,7 +186,10 @@ func (e *engine) admit(tx Tx, c AccountConfig, s Scope) (*account, error) {
 			return nil, err
 		}
 	}
-	a.tail, a.queue, a.total = p.tail, p.queue, len(p.queue)
+	a.tail, a.queue, a.total, a.refreshSince = p.tail, p.queue, len(p.queue), p.refreshSince
+	if b.tail != nil {
+		a.provedBefore = b.tail.ProvedUntil
+	}
 	if p.tailDue {
 		a.tailDueAt, a.tailSpan, a.tailOwed = now, p.span, true
 		a.total++
@@ -200,7 +203,7 @@ func (c Config) refreshDue(b books, now time.Time) bool {
 	if b.RefreshedAt.IsZero() {
 		return false
 	}
-	next := c.NextRefresh(b.RefreshedAt)
+	next := c.NextRefresh(latest(b.RefreshedAt, b.RefreshWantedAt))
 	return !next.IsZero() && !next.After(now)
 }
 
@@ -216,7 +219,9 @@ func loadBooks(tx Books, name string) (b books, err error) {
 }
 
 // begun reports whether a pass over the window has stored pages.
-func begun(w *bill.Window) bool { return w.State == bill.Reading || w.NextPage > 1 }
+func begun(w *bill.Window) bool {
+	return w.State == bill.Reading || (w.State == bill.Waiting && w.NextPage > 1)
+}
 
 // duesAgain queues windows that waited and whose time has come during the run.
 func (e *engine) duesAgain(tx Tx, o Options) (bool, error) {
@@ -253,6 +258,9 @@ func (e *engine) conclude(ctx context.Context, o Options) (Summary, error) {
 	err := e.store.Update(context.WithoutCancel(ctx), func(tx Tx) error {
 		if err := e.settleUnanswered(tx); err != nil {
 			return err
+		}
+		if n := len(e.silent); n > 0 {
+			e.stop(fmt.Errorf("no request got an answer: %w", e.silent[n-1].f))
 		}
 		for _, a := range e.accounts {
 			if err := e.judge(tx, a, o); err != nil {

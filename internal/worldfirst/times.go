@@ -80,7 +80,11 @@ func parseInstant(text string) (time.Time, error) {
 	if t.Day() != day || t.Month() != time.Month(month) {
 		return time.Time{}, errTime // time.Date makes 1 March of 30 February
 	}
-	return t.Add(-offset), nil
+	t = t.Add(-offset)
+	if y := t.Year(); y < 1 || y > 9999 {
+		return time.Time{}, errTime // it could not be written in four digits
+	}
+	return t, nil
 }
 
 // parseOffset reads Z, +08:00 or +0800.
