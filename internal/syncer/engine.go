@@ -178,8 +178,10 @@ func (e *engine) work(ctx context.Context) error {
 		select {
 		case a := <-e.answers:
 			batch = e.collect(append(batch[:0], e.received(a)))
-			if e.stopped == nil {
-				e.issue(fetch) // the wire is not idle while this is stored
+			if e.stopped == nil && !slices.ContainsFunc(batch, func(a answer) bool { return a.err != nil }) {
+				// The wire is not idle while this is stored. After an answer that
+				// is no yes nothing is asked before it is known what follows.
+				e.issue(fetch)
 			}
 		case <-done:
 			// Finish the page in hand: let what is on its way arrive.
