@@ -198,6 +198,8 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 			word = "REFUSED"
 		case !acct.Complete():
 			word = "NOT complete"
+		case !st.Complete:
+			word = "complete as far as asked, the whole history is not"
 		}
 		fmt.Fprintf(&b, "%s   %s: %s bills", acct.Name, word, n(st.Bills))
 		if !st.To.IsZero() {

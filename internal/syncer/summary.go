@@ -23,11 +23,13 @@ type Account struct {
 	Open     []Trouble // what keeps it from being complete
 	Refused  *bill.Failure
 	Rejected int // items nobody could understand and nobody has accepted
+
+	judged bool // the database was asked; a run that failed came not so far
 }
 
 // Complete reports whether everything asked for is proved.
 func (a *Account) Complete() bool {
-	return a.Refused == nil && a.Rejected == 0 && len(a.Open) == 0
+	return a.judged && a.Refused == nil && a.Rejected == 0 && len(a.Open) == 0
 }
 
 // A Trouble is a part of an account's history that is not proved.
@@ -210,7 +212,7 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 		return err
 	}
 	s := &a.stats
-	s.Refused = a.refused
+	s.judged, s.Refused = true, a.refused
 	if s.Rejected, err = tx.OpenRejected(a.Name); err != nil {
 		return err
 	}

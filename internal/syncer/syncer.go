@@ -278,7 +278,10 @@ func (e *engine) conclude(ctx context.Context, o Options) (Summary, error) {
 		return e.closeIn(tx)
 	})
 	if err != nil {
-		return sum, err
+		for _, a := range e.accounts {
+			a.stats.judged = false
+		}
+		return e.summary(), err
 	}
 	sum.Run = *e.run
 	if ctx.Err() != nil {
