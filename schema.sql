@@ -144,7 +144,7 @@ CREATE TABLE bills (
 -- A bill without billNo is known by order, second and ordinal.
 CREATE UNIQUE INDEX bills_identity ON bills (account, order_no, substr(transaction_time, 1, 19), ordinal);
 CREATE UNIQUE INDEX bills_bill_no ON bills (account, bill_no) WHERE bill_no IS NOT NULL;
-CREATE INDEX bills_time ON bills (account, transaction_time);
+CREATE INDEX bills_time ON bills (account, transaction_time, withdrawn_at);
 CREATE INDEX bills_failed ON bills (fail_code) WHERE fail_code IS NOT NULL;
 
 -- The earlier states of bills, as they were. valid_to is when the next state
@@ -205,6 +205,9 @@ CREATE TABLE windows (
     next_attempt_at TEXT,                   -- not asked before; NULL while waiting: by the next run
     last_error      TEXT,                   -- what stands in the way
     proved_at       TEXT,                   -- when it was last proved
+    missing         INTEGER NOT NULL DEFAULT 0, -- so many stored bills are listed no longer; a person must accept that
+    missing_accepted INTEGER NOT NULL DEFAULT 0, -- so many a person agreed to mark as withdrawn
+    accepted_at     TEXT,                   -- a person has accepted that it is not proved
     reread_at       TEXT,                   -- since when a proved window waits to be read again
     UNIQUE (account, window_start, window_end)
 ) STRICT;
@@ -224,7 +227,35 @@ CREATE TABLE tails (
     setbacks        INTEGER NOT NULL DEFAULT 0,
     next_attempt_at TEXT,
     last_error      TEXT,
-    proved_at       TEXT
+    proved_at       TEXT,
+    missing         INTEGER NOT NULL DEFAULT 0, -- as in windows
+    missing_accepted INTEGER NOT NULL DEFAULT 0,
+    accepted_at     TEXT,
+    audited_at      TEXT                    -- when it was last read from its beginning
+) STRICT, WITHOUT ROWID;
+
+-- The chase: how many bills of each status the API counts in a proved window
+-- (window_id 0: in the older part of the tail), so that a change of an old bill
+-- is noticed without reading the window again.
+CREATE TABLE chases (
+    account         TEXT NOT NULL REFERENCES accounts (account),
+    window_id       INTEGER NOT NULL,
+    counts          TEXT NOT NULL DEFAULT '{}', -- JSON: bills by status, '' is all; as the API counts
+    counted_at      TEXT,                   -- since when it counts so
+    state           TEXT NOT NULL DEFAULT 'pending'
+                    CHECK (state IN ('pending', 'done', 'waiting', 'failed')),
+    next_page       INTEGER NOT NULL DEFAULT 1,
+    total_count     INTEGER,
+    stored_count    INTEGER,
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    setbacks        INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at TEXT,
+    last_error      TEXT,
+    proved_at       TEXT,                   -- when it was last chased to the end
+    missing         INTEGER NOT NULL DEFAULT 0,
+    missing_accepted INTEGER NOT NULL DEFAULT 0,
+    accepted_at     TEXT,
+    PRIMARY KEY (account, window_id)
 ) STRICT, WITHOUT ROWID;
 
 -- One reading of all pages of a window or of the tail, with frozen ends and
@@ -319,6 +350,18 @@ CREATE TABLE evidence (
     PRIMARY KEY (account, window_id)
 ) STRICT, WITHOUT ROWID;
 
+-- What a person has looked at and accepted, for good.
+CREATE TABLE acceptances (
+    acceptance_id INTEGER PRIMARY KEY,
+    account       TEXT NOT NULL REFERENCES accounts (account),
+    subject       TEXT NOT NULL,            -- item:12, window:7, tail
+    span_start    TEXT,                     -- of the window or the tail
+    span_end      TEXT,
+    reason        TEXT NOT NULL,            -- what stood in the way
+    note          TEXT NOT NULL,            -- the person's words
+    accepted_at   TEXT NOT NULL
+) STRICT;
+
 -- What was done, when, and how it ended.
 CREATE TABLE runs (
     run_id        INTEGER PRIMARY KEY,
@@ -331,6 +374,8 @@ CREATE TABLE runs (
     bills_read    INTEGER NOT NULL DEFAULT 0, -- items received
     bills_new     INTEGER NOT NULL DEFAULT 0,
     bills_changed INTEGER NOT NULL DEFAULT 0,
+    bills_withdrawn INTEGER NOT NULL DEFAULT 0, -- found to be listed no longer
+    bills_returned INTEGER NOT NULL DEFAULT 0, -- withdrawn before, and listed again
     error         TEXT                      -- why it is not complete
 ) STRICT;
 
@@ -441,23 +486,31 @@ HAVING count(*) > 1;
 
 -- Per account: since when and until when every bill is proved to be stored,
 -- without a gap, and whether that reaches back to history_start with nothing
--- waiting, failed or unreadable.
+-- waiting, failed or unreadable. What a person has accepted does not count
+-- against complete; accepted tells how many such windows there are.
 CREATE VIEW coverage AS
 WITH spans AS (
-    SELECT account, window_start AS span_start, window_end AS span_end FROM windows WHERE state = 'done'
+    SELECT account, window_start AS span_start, window_end AS span_end, state = 'done' AS proved
+    FROM windows WHERE state = 'done' OR accepted_at IS NOT NULL
     UNION ALL
-    SELECT account, covered_from, proved_until FROM tails WHERE proved_until IS NOT NULL
+    SELECT account, covered_from, proved_until, 1 FROM tails WHERE proved_until IS NOT NULL
 ), marked AS (
-    SELECT account, span_start, span_end,
+    SELECT account, proved, span_start, span_end,
+           coalesce(span_start > max(span_end) OVER (PARTITION BY account, proved ORDER BY span_start, span_end
+                                                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS gap,
            coalesce(span_start > max(span_end) OVER (PARTITION BY account ORDER BY span_start, span_end
-                                                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS gap
+                                                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS hole
     FROM spans
 ), numbered AS (
-    SELECT account, span_start, span_end, sum(gap) OVER (PARTITION BY account ORDER BY span_start, span_end
-                                                         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS block
+    SELECT account, proved, span_start, span_end, hole,
+           sum(gap) OVER (PARTITION BY account, proved ORDER BY span_start, span_end
+                          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS block
     FROM marked
 ), blocks AS (
-    SELECT account, block, min(span_start) AS proved_from, max(span_end) AS proved_to FROM numbered GROUP BY account, block
+    SELECT account, block, min(span_start) AS proved_from, max(span_end) AS proved_to
+    FROM numbered WHERE proved GROUP BY account, block
+), whole AS (
+    SELECT account, min(span_start) AS settled_from, max(hole) AS holes FROM numbered GROUP BY account
 )
 SELECT a.account, a.history_start, b.proved_from, b.proved_to,
        (SELECT count(*) FROM windows w WHERE w.account = a.account) AS windows,
@@ -465,12 +518,16 @@ SELECT a.account, a.history_start, b.proved_from, b.proved_to,
        (SELECT count(*) FROM bills x WHERE x.account = a.account AND x.withdrawn_at IS NULL) AS bills,
        (SELECT count(*) FROM rejected_items r WHERE r.account = a.account AND r.accepted_at IS NULL AND r.resolved_at IS NULL)
            AS unreadable,
-       coalesce(b.proved_from <= a.history_start
+       (SELECT count(*) FROM windows w WHERE w.account = a.account AND w.state <> 'done' AND w.accepted_at IS NOT NULL) AS accepted,
+       coalesce(h.settled_from <= a.history_start
+           AND NOT h.holes
            AND a.refused_at IS NULL
-           AND NOT EXISTS (SELECT 1 FROM windows w WHERE w.account = a.account AND w.state <> 'done')
-           AND NOT EXISTS (SELECT 1 FROM tails t WHERE t.account = a.account AND t.state IN ('waiting', 'failed'))
+           AND NOT EXISTS (SELECT 1 FROM windows w WHERE w.account = a.account AND w.state <> 'done' AND w.accepted_at IS NULL)
+           AND NOT EXISTS (SELECT 1 FROM tails t WHERE t.account = a.account AND t.state IN ('waiting', 'failed') AND t.accepted_at IS NULL)
+           AND NOT EXISTS (SELECT 1 FROM chases c WHERE c.account = a.account AND c.state IN ('waiting', 'failed') AND c.accepted_at IS NULL)
            AND NOT EXISTS (SELECT 1 FROM rejected_items r WHERE r.account = a.account AND r.accepted_at IS NULL AND r.resolved_at IS NULL),
            0) AS complete
 FROM accounts a
+LEFT JOIN whole h ON h.account = a.account
 LEFT JOIN blocks b ON b.account = a.account
     AND b.block = (SELECT max(x.block) FROM blocks x WHERE x.account = a.account);

@@ -1,6 +1,9 @@
 package bill
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Span is a stretch of bill time. Whether the provider counts its ends in is
 // not documented (API §9.3), so neighbouring spans overlap.
@@ -100,7 +103,19 @@ type Progress struct {
 	NextAttemptAt time.Time // not asked before; zero: not waiting for a time
 	LastError     string    // one line; empty if nothing stands in the way
 	ProvedAt      time.Time // when the latest proof was made; zero if there is none
+
+	// Missing is how many stored bills the provider lists no longer: too many
+	// at once to be believed without a person. MissingAccepted is how many of
+	// them a person agreed to mark as withdrawn.
+	Missing, MissingAccepted int
+	// AcceptedAt is when a person accepted that there is no proof; zero if
+	// nobody did.
+	AcceptedAt time.Time
 }
+
+// NeedsPerson reports whether it waits for a person's word on bills that the
+// provider lists no longer.
+func (p *Progress) NeedsPerson() bool { return p.Missing > 0 && p.MissingAccepted == 0 }
 
 // A Window is a persisted span that the provider answers for at once.
 type Window struct {
@@ -121,6 +136,44 @@ type Tail struct {
 	Account     string
 	CoveredFrom time.Time // where the windows end and the tail takes over
 	ProvedUntil time.Time // end of the latest proof; zero before the first
+	AuditedAt   time.Time // when it was last read from its beginning; zero: never
+	Progress
+}
+
+// Quiet says how long nothing has happened in an account, beside how long
+// nothing ever happened before: a stop that is longer than usual may mean that
+// the provider no longer tells us.
+type Quiet struct {
+	Since   time.Time     // the newest transaction
+	For     time.Duration // from then until everything is proved
+	Longest time.Duration // between two transactions, in the 90 days before
+	Bills   int           // transactions in these days
+}
+
+// Unusual reports whether it is worth a word: at least a day, three times as
+// long as ever before, and enough bills to know.
+func (q Quiet) Unusual() bool {
+	return q.Bills >= 10 && q.For > 24*time.Hour && q.For > 3*q.Longest
+}
+
+// String says so; empty if there is nothing to be said.
+func (q Quiet) String() string {
+	if !q.Unusual() {
+		return ""
+	}
+	return fmt.Sprintf("nothing new since %s (%.1f days); in the 90 days before, %d bills came and never more than %.1f days apart",
+		q.Since.UTC().Format("2006-01-02 15:04Z"), q.For.Hours()/24, q.Bills, q.Longest.Hours()/24)
+}
+
+// A Chase is what is known of a proved window's bills by status: how a change
+// of an old bill is noticed without reading the window again. Its Progress says
+// when it was last done (ProvedAt) and what stands in its way.
+type Chase struct {
+	Account  string
+	WindowID int64 // 0: the older part of the tail
+	// Counts is how many bills of a status the provider counts; "" is all.
+	Counts    map[string]int
+	CountedAt time.Time // since when it counts so
 	Progress
 }
 
@@ -198,6 +251,8 @@ type Run struct {
 	Read       int // items received
 	New        int
 	Changed    int
+	Withdrawn  int // found to be listed no longer
+	Returned   int // withdrawn before, and listed again
 	Error      string
 }
 

@@ -23,13 +23,14 @@ const (
 	WrongPage              // the bills asked for, under the number of another page
 	StalePage              // the bills of page 1, under the number asked for
 	ShortPage              // the right answer, but one bill is left out of the list
+	EmptyList              // S with no bills, as for a customer whose grant has lapsed
 	Slow                   // the right answer after the fault's delay; a second by default
 
 	faultKinds // how many there are
 )
 
 var faultNames = [faultKinds]string{"none", "result", "http", "drop", "drop-after", "garbage", "empty", "no-result",
-	"bad-signature", "no-signature", "wrong-page", "stale-page", "short-page", "slow"}
+	"bad-signature", "no-signature", "wrong-page", "stale-page", "short-page", "empty-list", "slow"}
 
 func (k FaultKind) String() string {
 	if k < 0 || k >= faultKinds {

@@ -151,6 +151,19 @@ func (l *Ledger) Remove(customer, orderNo string) (n int) {
 	return n
 }
 
+// Take removes every entry of an order and returns them, to be added again.
+func (l *Ledger) Take(customer, orderNo string) (taken []Entry) {
+	l.Change(customer, func(entries []Entry) []Entry {
+		return slices.DeleteFunc(entries, func(e Entry) bool {
+			if e.glance.orderNo == orderNo {
+				taken = append(taken, e)
+			}
+			return e.glance.orderNo == orderNo
+		})
+	})
+	return taken
+}
+
 // Len is how many entries the customers have, or all if none is named.
 func (l *Ledger) Len(customers ...string) (n int) {
 	l.mu.RLock()

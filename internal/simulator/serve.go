@@ -233,7 +233,10 @@ func (a *answer) list(q *query, customer string) {
 		number++
 	}
 	items, total := a.server.page(customer, f, (from-1)*size, size)
-	if a.fault.Kind == ShortPage && len(items) > 0 {
+	switch {
+	case a.fault.Kind == EmptyList:
+		items, total = nil, 0
+	case a.fault.Kind == ShortPage && len(items) > 0:
 		items = items[:len(items)-1]
 	}
 	pages := (total + size - 1) / size
@@ -307,7 +310,7 @@ const contentType = "application/json;charset=UTF-8"
 func (a *answer) write(body []byte) {
 	o := &a.server.opts
 	clientID := a.r.Header.Get("Client-Id")
-	at := o.Now().In(beijing).Format(worldfirst.TimeFormat)
+	at := o.Now().Add(o.Skew).In(beijing).Format(worldfirst.TimeFormat)
 	h := a.w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))

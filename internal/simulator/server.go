@@ -39,6 +39,10 @@ type Options struct {
 	Ascending         bool // oldest first
 	IntegersAsStrings bool // the three counts of an answer are JSON strings
 	Unsigned          bool // answers carry no signature
+	IgnoreStatuses    bool // billStatusList is not honoured
+
+	// Skew is how much the Response-Time of answers is ahead of Now.
+	Skew time.Duration
 
 	Log zerolog.Logger
 }

@@ -99,8 +99,10 @@ var (
 	updateBill = `UPDATE bills SET (` + stateColumns + `, ordinal, changed_at, read_at, run_id, withdrawn_at)
 		= (` + strings.Repeat("?, ", stateCount) + `?, ?, ?, ?, NULL) WHERE bill_id = ?`
 
+	// A state that was stored by a clock that ran ahead ends as it began, so
+	// that the states of a bill stay in order.
 	keepState = `INSERT INTO bill_states (bill_id, valid_from, valid_to, run_id, withdrawn_at, ` + stateColumns + `)
-		SELECT bill_id, changed_at, ?, run_id, withdrawn_at, ` + stateColumns + ` FROM bills WHERE bill_id = ?`
+		SELECT bill_id, min(changed_at, ?), ?, run_id, withdrawn_at, ` + stateColumns + ` FROM bills WHERE bill_id = ?`
 )
 
 func (t *Tx) stateValues(b *bill.Bill) []any {
@@ -143,7 +145,7 @@ func (t *Tx) UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Ti
 	if err := t.knowReason(b); err != nil {
 		return err
 	}
-	if err := t.exec("keeping a bill's earlier state", keepState, text(now), id); err != nil {
+	if err := t.exec("keeping a bill's earlier state", keepState, text(now), text(now), id); err != nil {
 		return err
 	}
 	args := append(t.stateValues(b), ordinal, text(now), text(readAt), run, id)

@@ -210,11 +210,47 @@ func (t *Tx) ResolveBill(billID int64, now time.Time) error {
 		UPDATE rejected_items SET resolved_at = ? WHERE bill_id = ? AND resolved_at IS NULL`, text(now), billID)
 }
 
-// ResolveUnseen marks items as resolved that lie within the span of a proved
-// pass which did not see them again.
+// ResolveUnseen marks items as resolved that a proved pass did not see again:
+// those within its span, and those that reach beyond it where the other
+// finished passes since then cover the rest.
 func (t *Tx) ResolveUnseen(p *bill.Pass, now time.Time) error {
-	return t.exec("resolving rejected items", `
-		UPDATE rejected_items SET resolved_at = ?
-		WHERE account = ? AND bill_id IS NULL AND resolved_at IS NULL AND pass_id <> ? AND span_start >= ? AND span_end <= ?`,
-		text(now), p.Account, p.ID, text(p.Start), text(p.End))
+	const doing = "resolving rejected items"
+	var open []struct {
+		ID    int64 `db:"rejected_id"`
+		Start stamp `db:"span_start"`
+		End   stamp `db:"span_end"`
+		Seen  stamp `db:"last_seen_at"`
+	}
+	err := t.rows(doing, &open, `
+		SELECT rejected_id, span_start, span_end, last_seen_at FROM rejected_items
+		WHERE account = ? AND bill_id IS NULL AND resolved_at IS NULL AND pass_id <> ? AND span_start <= ? AND span_end >= ?`,
+		p.Account, p.ID, text(p.End), text(p.Start))
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	var passes []struct {
+		Start stamp `db:"span_start"`
+		End   stamp `db:"span_end"`
+		Begun stamp `db:"begun_at"`
+	}
+	err = t.rows(doing, &passes, `
+		SELECT span_start, span_end, begun_at FROM passes WHERE account = ? AND state = 'done' ORDER BY span_start, span_end`, p.Account)
+	if err != nil {
+		return err
+	}
+	for _, it := range open {
+		reach := it.Start.Time
+		for _, x := range passes {
+			if x.Begun.After(it.Seen.Time) && !x.Start.After(reach) && x.End.After(reach) {
+				reach = x.End.Time
+			}
+		}
+		if reach.Before(it.End.Time) && (it.Start.Before(p.Start) || it.End.After(p.End)) {
+			continue
+		}
+		if err := t.exec(doing, "UPDATE rejected_items SET resolved_at = ? WHERE rejected_id = ?", text(now), it.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -24,9 +24,10 @@ func (t *Tx) BeginRun(r *bill.Run) error {
 // SaveRun stores a run's counts, and its end once it has one.
 func (t *Tx) SaveRun(r *bill.Run) error {
 	return t.exec("saving a run", `
-		UPDATE runs SET finished_at = ?, outcome = ?, requests = ?, bills_read = ?, bills_new = ?, bills_changed = ?, error = ?
+		UPDATE runs SET finished_at = ?, outcome = ?, requests = ?, bills_read = ?, bills_new = ?, bills_changed = ?,
+			bills_withdrawn = ?, bills_returned = ?, error = ?
 		WHERE run_id = ?`,
-		timeOrNull(r.FinishedAt), r.Outcome, r.Requests, r.Read, r.New, r.Changed, orNull(r.Error), r.ID)
+		timeOrNull(r.FinishedAt), r.Outcome, r.Requests, r.Read, r.New, r.Changed, r.Withdrawn, r.Returned, orNull(r.Error), r.ID)
 }
 
 // SaveEvidence keeps the last request and answer of a window (0: the tail) that
@@ -69,6 +70,19 @@ func (t *Tx) OpenRejected(account string) (int, error) {
 	var n []int
 	err := t.rows("counting rejected items", &n, `
 		SELECT count(*) FROM rejected_items WHERE account = ? AND accepted_at IS NULL AND resolved_at IS NULL`, account)
+	if err != nil {
+		return 0, err
+	}
+	return n[0], nil
+}
+
+// Unreadable counts the items listed in a window (0: the tail) that are no bills
+// to us, whether or not somebody accepted them.
+func (t *Tx) Unreadable(account string, window int64) (int, error) {
+	var n []int
+	err := t.rows("counting rejected items", &n, `
+		SELECT count(*) FROM rejected_items
+		WHERE account = ? AND window_id IS ? AND bill_id IS NULL AND resolved_at IS NULL`, account, windowOrNull(window))
 	if err != nil {
 		return 0, err
 	}

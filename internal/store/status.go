@@ -17,6 +17,7 @@ type Coverage struct {
 	WindowsProved int
 	Bills         int
 	Unreadable    int
+	Accepted      int // windows without a proof, which a person has accepted
 	Complete      bool
 }
 
@@ -31,14 +32,15 @@ func (t *Tx) Coverage() ([]Coverage, error) {
 		Proved  int    `db:"windows_proved"`
 		Bills   int    `db:"bills"`
 		Bad     int    `db:"unreadable"`
+		Agreed  int    `db:"accepted"`
 		Done    bool   `db:"complete"`
 	}
 	err := t.rows("reading the coverage", &rows, `
-		SELECT account, history_start, proved_from, proved_to, windows, windows_proved, bills, unreadable, complete
+		SELECT account, history_start, proved_from, proved_to, windows, windows_proved, bills, unreadable, accepted, complete
 		FROM coverage ORDER BY account`)
 	out := make([]Coverage, len(rows))
 	for i, r := range rows {
-		out[i] = Coverage{r.Account, r.Start.Time, r.From.Time, r.To.Time, r.Windows, r.Proved, r.Bills, r.Bad, r.Done}
+		out[i] = Coverage{r.Account, r.Start.Time, r.From.Time, r.To.Time, r.Windows, r.Proved, r.Bills, r.Bad, r.Agreed, r.Done}
 	}
 	return out, err
 }
@@ -77,15 +79,17 @@ func (t *Tx) Runs(n int) ([]bill.Run, error) {
 		Read     int     `db:"bills_read"`
 		New      int     `db:"bills_new"`
 		Changed  int     `db:"bills_changed"`
+		Gone     int     `db:"bills_withdrawn"`
+		Returned int     `db:"bills_returned"`
 		Error    *string `db:"error"`
 	}
 	err := t.rows("reading runs", &rows, `
-		SELECT run_id, trigger, started_at, finished_at, outcome, requests, bills_read, bills_new, bills_changed, error
+		SELECT run_id, trigger, started_at, finished_at, outcome, requests, bills_read, bills_new, bills_changed, bills_withdrawn, bills_returned, error
 		FROM runs ORDER BY run_id DESC LIMIT ?`, n)
 	out := make([]bill.Run, len(rows))
 	for i, r := range rows {
 		out[i] = bill.Run{ID: r.ID, Trigger: r.Trigger, StartedAt: r.Started.Time, FinishedAt: r.Finished.Time, Outcome: r.Outcome,
-			Requests: r.Requests, Read: r.Read, New: r.New, Changed: r.Changed, Error: deref(r.Error)}
+			Requests: r.Requests, Read: r.Read, New: r.New, Changed: r.Changed, Withdrawn: r.Gone, Returned: r.Returned, Error: deref(r.Error)}
 	}
 	return out, err
 }
@@ -105,6 +109,9 @@ func (t *Tx) NextAttempt(accounts []string) (time.Time, error) {
 		  AND `+asked+`
 		UNION ALL
 		SELECT next_attempt_at FROM tails
+		WHERE next_attempt_at IS NOT NULL AND state = 'waiting' AND `+asked+`
+		UNION ALL
+		SELECT next_attempt_at FROM chases
 		WHERE next_attempt_at IS NOT NULL AND state = 'waiting' AND `+asked+`
 		ORDER BY 1 LIMIT 1`, string(list))
 	if err != nil || len(rows) == 0 {

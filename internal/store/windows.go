@@ -7,8 +7,14 @@ import (
 	"billsync/internal/bill"
 )
 
-// progressColumns are what windows and tails have in common.
-const progressColumns = `state, next_page, total_count, stored_count, attempts, setbacks, next_attempt_at, last_error, proved_at`
+// savedColumns are what windows, tails and chases have in common, as far as a run
+// writes them; progressColumns adds what a person writes beside it.
+const (
+	savedColumns    = `state, next_page, total_count, stored_count, attempts, setbacks, next_attempt_at, last_error, proved_at, missing`
+	progressColumns = savedColumns + `, missing_accepted, accepted_at`
+)
+
+const savedMarks = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?` // for progressValues
 
 type progressRow struct {
 	State         string  `db:"state"`
@@ -20,6 +26,9 @@ type progressRow struct {
 	NextAttemptAt stamp   `db:"next_attempt_at"`
 	LastError     *string `db:"last_error"`
 	ProvedAt      stamp   `db:"proved_at"`
+	Missing       int     `db:"missing"`
+	Agreed        int     `db:"missing_accepted"`
+	AcceptedAt    stamp   `db:"accepted_at"`
 }
 
 func (r *progressRow) progress() bill.Progress {
@@ -27,6 +36,7 @@ func (r *progressRow) progress() bill.Progress {
 		State: bill.State(r.State), NextPage: r.NextPage, TotalCount: r.TotalCount, StoredCount: r.StoredCount,
 		Attempts: r.Attempts, Setbacks: r.Setbacks, NextAttemptAt: r.NextAttemptAt.Time,
 		LastError: deref(r.LastError), ProvedAt: r.ProvedAt.Time,
+		Missing: r.Missing, MissingAccepted: r.Agreed, AcceptedAt: r.AcceptedAt.Time,
 	}
 }
 
@@ -34,8 +44,20 @@ func progressValues(p *bill.Progress) []any {
 	return []any{
 		string(p.State), p.NextPage, p.TotalCount, p.StoredCount, p.Attempts, p.Setbacks,
 		timeOrNull(p.NextAttemptAt), orNull(p.LastError), timeOrNull(p.ProvedAt),
+		p.Missing,
 	}
 }
+
+// savedExcluded sets them from the row that met a conflict.
+//
+// What a person accepted while a run was under way stays: only a proof ends it,
+// or more missing bills than were agreed to.
+const savedExcluded = `state = excluded.state, next_page = excluded.next_page, total_count = excluded.total_count,
+	stored_count = excluded.stored_count, attempts = excluded.attempts, setbacks = excluded.setbacks,
+	next_attempt_at = excluded.next_attempt_at, last_error = excluded.last_error, proved_at = excluded.proved_at,
+	missing = excluded.missing,
+	missing_accepted = CASE WHEN excluded.missing BETWEEN 1 AND missing_accepted THEN missing_accepted ELSE 0 END,
+	accepted_at = CASE WHEN excluded.state = 'done' THEN NULL ELSE accepted_at END`
 
 type windowRow struct {
 	ID       int64  `db:"window_id"`
@@ -78,8 +100,8 @@ func (t *Tx) Windows(account string) ([]bill.Window, error) {
 func (t *Tx) InsertWindow(w *bill.Window) error {
 	args := append([]any{w.Account, text(w.Start), text(w.End), w.Zone, w.OpenEnd, timeOrNull(w.RereadAt)}, progressValues(&w.Progress)...)
 	st, err := t.prepared(`
-		INSERT INTO windows (account, window_start, window_end, zone, open_end, reread_at, ` + progressColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO windows (account, window_start, window_end, zone, open_end, reread_at, ` + savedColumns + `)
+		VALUES (?, ?, ?, ?, ?, ?, ` + savedMarks + `)
 		ON CONFLICT (account, window_start, window_end) DO NOTHING`)
 	if err != nil {
 		return fmt.Errorf("adding a window: %w", err)
@@ -97,10 +119,12 @@ func (t *Tx) InsertWindow(w *bill.Window) error {
 
 // SaveWindow stores a window's end and progress.
 func (t *Tx) SaveWindow(w *bill.Window) error {
-	args := append(progressValues(&w.Progress), text(w.End), w.OpenEnd, timeOrNull(w.RereadAt), w.ID)
+	args := append(progressValues(&w.Progress), text(w.End), w.OpenEnd, timeOrNull(w.RereadAt), w.Missing, string(w.State), w.ID)
 	return t.exec("saving a window", `
-		UPDATE windows SET (`+progressColumns+`, window_end, open_end, reread_at)
-		= (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE window_id = ?`, args...)
+		UPDATE windows SET (`+savedColumns+`, window_end, open_end, reread_at) = (`+savedMarks+`, ?, ?, ?),
+			missing_accepted = CASE WHEN ? BETWEEN 1 AND missing_accepted THEN missing_accepted ELSE 0 END,
+			accepted_at = CASE WHEN ? = 'done' THEN NULL ELSE accepted_at END
+		WHERE window_id = ?`, args...)
 }
 
 // DeleteWindow removes a window that was cut into smaller ones, with what its
@@ -112,6 +136,9 @@ func (t *Tx) DeleteWindow(w *bill.Window) error {
 	if err := t.ClearEvidence(w.Account, w.ID); err != nil {
 		return err
 	}
+	if err := t.exec("removing a chase", "DELETE FROM chases WHERE account = ? AND window_id = ?", w.Account, w.ID); err != nil {
+		return err
+	}
 	return t.exec("removing a window", "DELETE FROM windows WHERE window_id = ?", w.ID)
 }
 
@@ -119,17 +146,18 @@ type tailRow struct {
 	Account     string `db:"account"`
 	CoveredFrom stamp  `db:"covered_from"`
 	ProvedUntil stamp  `db:"proved_until"`
+	AuditedAt   stamp  `db:"audited_at"`
 	progressRow
 }
 
-const selectTail = `SELECT account, covered_from, proved_until, ` + progressColumns + ` FROM tails WHERE account = ?`
+const selectTail = `SELECT account, covered_from, proved_until, audited_at, ` + progressColumns + ` FROM tails WHERE account = ?`
 
 func tailOf(rows []tailRow) *bill.Tail {
 	if len(rows) == 0 {
 		return nil
 	}
 	r := &rows[0]
-	return &bill.Tail{Account: r.Account, CoveredFrom: r.CoveredFrom.Time, ProvedUntil: r.ProvedUntil.Time, Progress: r.progress()}
+	return &bill.Tail{Account: r.Account, CoveredFrom: r.CoveredFrom.Time, ProvedUntil: r.ProvedUntil.Time, AuditedAt: r.AuditedAt.Time, Progress: r.progress()}
 }
 
 // Tail returns an account's tail, nil if there is none yet.
@@ -143,15 +171,13 @@ func (t *Tx) Tail(account string) (*bill.Tail, error) {
 
 // SaveTail adds or stores an account's tail.
 func (t *Tx) SaveTail(tl *bill.Tail) error {
-	args := append([]any{tl.Account, text(tl.CoveredFrom), timeOrNull(tl.ProvedUntil)}, progressValues(&tl.Progress)...)
+	args := append([]any{tl.Account, text(tl.CoveredFrom), timeOrNull(tl.ProvedUntil), timeOrNull(tl.AuditedAt)}, progressValues(&tl.Progress)...)
 	return t.exec("saving the tail", `
-		INSERT INTO tails (account, covered_from, proved_until, `+progressColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO tails (account, covered_from, proved_until, audited_at, `+savedColumns+`)
+		VALUES (?, ?, ?, ?, `+savedMarks+`)
 		ON CONFLICT (account) DO UPDATE SET
-			covered_from = excluded.covered_from, proved_until = excluded.proved_until, state = excluded.state,
-			next_page = excluded.next_page, total_count = excluded.total_count, stored_count = excluded.stored_count,
-			attempts = excluded.attempts, setbacks = excluded.setbacks, next_attempt_at = excluded.next_attempt_at,
-			last_error = excluded.last_error, proved_at = excluded.proved_at`, args...)
+			covered_from = excluded.covered_from, proved_until = excluded.proved_until, audited_at = excluded.audited_at,
+			`+savedExcluded, args...)
 }
 
 // SaveAccount adds an account or stores how far back its history reaches.

@@ -21,6 +21,7 @@ const (
 type books struct {
 	windows []bill.Window // newest first
 	tail    *bill.Tail
+	chases  map[int64]bill.Chase // by window; 0: the older part of the tail
 	bill.AccountState
 }
 
@@ -53,6 +54,8 @@ type agenda struct {
 	tailNew bool           // the tail's own row changed
 	tailDue bool
 	tailSpan
+	chases     []chaseJob    // to be done, newest first
+	saveChases []*bill.Chase // whose marks changed
 
 	// refreshSince is when the refresh began that this run begins or goes on
 	// with; what was proved later need not be read again. Zero: no refresh.
@@ -69,6 +72,8 @@ type rules struct {
 	windowDays   int
 	tail         time.Duration // every run reads at least this much
 	refresh      time.Duration
+	audit        time.Duration // everything is read again within this time
+	refreshEvery time.Duration // how long it is from one refresh to the next
 }
 
 // plan says what is due for an account. refreshDue tells whether the refresh
@@ -93,9 +98,13 @@ func plan(b books, r rules, s Scope, refreshDue bool, now time.Time) agenda {
 	}
 	windows = append(windows, a.add...)
 	slices.SortStableFunc(windows, func(x, y *bill.Window) int { return y.Start.Compare(x.Start) })
+	if a.refreshBegins && !s.limited() {
+		a.audit(windows, r, now)
+	}
 	for _, w := range windows {
 		a.consider(w, r, s, now)
 	}
+	a.chase(b, windows, r, s, now)
 	if s.limited() {
 		a.tailDue = a.tailDue && a.tailInScope(s)
 	}
@@ -226,10 +235,12 @@ func (a *agenda) spanTail(windows []*bill.Window, r rules, s Scope, now time.Tim
 		a.tail.NextAttemptAt = time.Time{}
 	}
 	a.tailDue = !a.tail.NextAttemptAt.After(now)
-	a.span = tailSpanOf(a.tail, r, a.tail.ProvedAt.Before(a.refreshSince), now)
+	refresh := a.tail.ProvedAt.Before(a.refreshSince)
+	a.span = tailSpanOf(a.tail, r, refresh, now)
 	first := a.tail.CoveredFrom.Add(-backtrack)
+	audit := refresh && !a.tail.AuditedAt.After(now.Add(r.refreshEvery-r.audit))
 	switch {
-	case s.Full && first.Before(a.span.Start):
+	case (s.Full || audit) && first.Before(a.span.Start):
 		a.span.Start = first.In(r.zone).Truncate(time.Second)
 	case !s.Span.Start.IsZero() && s.Span.Start.Before(a.span.Start) && !s.Span.End.Before(a.tail.CoveredFrom):
 		a.span.Start = latest(first, s.Span.Start).In(r.zone).Truncate(time.Second)
@@ -289,6 +300,9 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 		if early && !s.RetryNow {
 			return
 		}
+		if w.NeedsPerson() && !a.refreshBegins && (!s.Retry || s.DueOnly) && s.Span.Start.IsZero() {
+			return
+		}
 	case bill.Failed:
 		// Not by a refresh that only goes on: that would ask again and again.
 		if (!s.Retry || s.DueOnly) && !a.refreshBegins && s.Span.Start.IsZero() {
@@ -297,9 +311,7 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 	case bill.Done:
 		want := s.Full || !s.Span.Start.IsZero() || (w.ProvedAt.Before(a.refreshSince) && !w.End.Before(now.Add(-r.refresh)))
 		if want && w.RereadAt.IsZero() && !s.Retry {
-			w.RereadAt = now
-			w.NextAttemptAt, w.Attempts, w.LastError = time.Time{}, 0, ""
-			a.save = append(a.save, w)
+			a.again(w, now)
 			early = false
 		}
 		if w.RereadAt.IsZero() || (early && !s.RetryNow) {
@@ -307,6 +319,64 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 		}
 	}
 	a.queue = append(a.queue, w)
+}
+
+// audit marks the windows proved longest ago to be read again: so many that
+// each is read within audit_days if every refresh does as much.
+func (a *agenda) audit(windows []*bill.Window, r rules, now time.Time) {
+	var old []*bill.Window
+	for _, w := range windows {
+		if w.State == bill.Done && w.RereadAt.IsZero() && w.End.Before(now.Add(-r.refresh)) {
+			old = append(old, w)
+		}
+	}
+	slices.SortStableFunc(old, func(x, y *bill.Window) int { return x.ProvedAt.Compare(y.ProvedAt) })
+	share := 0
+	if r.audit > 0 {
+		share = int((time.Duration(len(old))*r.refreshEvery + r.audit - 1) / r.audit)
+	}
+	for i, w := range old {
+		overdue := !w.ProvedAt.After(now.Add(r.refreshEvery - r.audit))
+		if i < share || overdue {
+			a.again(w, now)
+		}
+	}
+}
+
+// again marks a proved window to be read again.
+func (a *agenda) again(w *bill.Window, now time.Time) {
+	w.RereadAt = now
+	w.NextAttemptAt, w.Attempts, w.LastError = time.Time{}, 0, ""
+	a.save = append(a.save, w)
+}
+
+// chase lists the windows whose changes are looked for by counts: in a refresh
+// all that it does not read in full, else those whose chase is to be tried again.
+func (a *agenda) chase(b books, windows []*bill.Window, r rules, s Scope, now time.Time) {
+	refresh := !a.refreshSince.IsZero() && !s.limited() && !s.Full
+	consider := func(w *bill.Window, id int64, span bill.Span, proved time.Time) {
+		c := b.chases[id]
+		if a.refreshBegins && c.State == bill.Failed {
+			c.State = bill.Pending
+			a.saveChases = append(a.saveChases, &c)
+		}
+		early := c.NextAttemptAt.After(now) && !s.RetryNow
+		due := refresh && proved.Before(a.refreshSince) && c.ProvedAt.Before(a.refreshSince) && c.State != bill.Failed
+		if s.Retry {
+			due = c.State == bill.Waiting || (c.State == bill.Failed && !s.DueOnly)
+		}
+		if due && !early {
+			a.chases = append(a.chases, chaseJob{w, span, c})
+		}
+	}
+	if t := a.tail; t != nil && a.span.Start.After(t.CoveredFrom) && t.ProvedUntil.After(t.CoveredFrom) {
+		consider(nil, 0, bill.Span{Start: t.CoveredFrom.Add(-2 * edge).In(r.zone), End: a.span.Start.Add(2 * edge)}, t.AuditedAt)
+	}
+	for _, w := range windows {
+		if w.ID != 0 && w.State == bill.Done && w.RereadAt.IsZero() {
+			consider(w, w.ID, w.Span, w.ProvedAt)
+		}
+	}
 }
 
 func (a *agenda) tailInScope(s Scope) bool {

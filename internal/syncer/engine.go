@@ -27,6 +27,7 @@ type account struct {
 	rules   rules
 	tail    *bill.Tail
 	queue   []*bill.Window // still to be begun, newest first
+	chases  []chaseJob     // after these
 	active  []*reading     // begun, in the order in which they are served
 	refused *bill.Failure
 
@@ -41,6 +42,10 @@ type account struct {
 	total     int            // windows and tail of this run
 	failed    map[int64]bool // windows whose reading failed in this run
 	stats     Account
+
+	tailRead   bool // this run proved the tail:
+	tailListed int  // so many bills were listed,
+	tailGone   int  // so many stored ones were not
 
 	provedBefore time.Time // until when the tail was proved when the run began
 	refreshSince time.Time // as in agenda
@@ -68,11 +73,20 @@ func (a *account) drop(r *reading) {
 
 func (a *account) hasTail() bool {
 	for _, r := range a.active {
-		if r.win == nil {
+		if r.win == nil && r.chase == nil {
 			return true
 		}
 	}
 	return false
+}
+
+// wholeTail returns the span of all of the tail.
+func (a *account) wholeTail(now time.Time) bill.Span {
+	s := tailSpanOf(a.tail, a.rules, false, now)
+	if first := a.tail.CoveredFrom.Add(-backtrack); first.Before(s.Start) {
+		s.Start = first.In(a.rules.zone).Truncate(time.Second)
+	}
+	return s
 }
 
 // readyOnes counts its readings that have a request to be made.
@@ -87,14 +101,14 @@ func (a *account) readyOnes(window int) (n int) {
 
 // busy reports whether it has work left.
 func (a *account) busy(now time.Time) bool {
-	return a.refused == nil && (len(a.queue) > 0 || len(a.active) > 0 || a.tailDue(now))
+	return a.refused == nil && (len(a.queue)+len(a.chases)+len(a.active) > 0 || a.tailDue(now))
 }
 
 // tailDue reports whether the tail is to be read now. Once read, it is due again
 // only while there is other work: it does not keep a run alive by itself.
 func (a *account) tailDue(now time.Time) bool {
 	return a.tail != nil && !a.tailDueAt.IsZero() && !a.tailDueAt.After(now) && !a.tail.NextAttemptAt.After(now) &&
-		(a.tailOwed || len(a.queue)+len(a.active) > 0)
+		(a.tailOwed || len(a.queue)+len(a.chases)+len(a.active) > 0)
 }
 
 // An engine does the work of one run. All its methods are called by the one
@@ -117,6 +131,7 @@ type engine struct {
 	silent       []silence // no answer, in a row
 	waiting      []silence // no answer, while others got one
 	everAnswered bool
+	byUpdate     bool  // the provider lists bills by their last change
 	stopped      error // why no further request is made
 
 	requestsBefore int64
@@ -147,6 +162,7 @@ func (e *engine) work(ctx context.Context) error {
 	done := ctx.Done()
 	var batch []answer
 	for {
+		undo := e.counts()
 		// Handle what came, begin what has room, in one transaction.
 		err := e.store.Update(context.WithoutCancel(ctx), func(tx Tx) error {
 			for _, a := range batch {
@@ -160,6 +176,7 @@ func (e *engine) work(ctx context.Context) error {
 			return nil
 		})
 		if err != nil {
+			undo() // what was rolled back is not counted
 			cancel()
 			e.drain()
 			return err
@@ -242,7 +259,9 @@ func (e *engine) handle(tx Tx, a answer) error {
 		}
 		return fmt.Errorf("asking for page %d of %s, %s: %w", a.ask.page, r.acct.Name, r.name(), a.err)
 	}
-	e.heard()
+	if err := e.heard(tx); err != nil {
+		return err
+	}
 	e.slowdowns = 0
 	if !r.acct.answered {
 		r.acct.answered = true
@@ -271,7 +290,10 @@ func (e *engine) prepare(tx Tx) error {
 		if e.slowdowns >= tooFast {
 			a.queue = slices.DeleteFunc(a.queue, func(w *bill.Window) bool { return !begun(w) })
 		}
-		for len(a.queue) > 0 && a.readyOnes(e.cfg.Concurrency)+a.flight < e.cfg.Concurrency && len(a.active) < 2*e.cfg.Concurrency {
+		room := func() bool {
+			return a.readyOnes(e.cfg.Concurrency)+a.flight < e.cfg.Concurrency && len(a.active) < 2*e.cfg.Concurrency
+		}
+		for len(a.queue) > 0 && room() {
 			r := &reading{acct: a, win: a.queue[0]}
 			a.queue = a.queue[1:]
 			if err := e.open(tx, r); err != nil {
@@ -279,8 +301,31 @@ func (e *engine) prepare(tx Tx) error {
 			}
 			a.active = append(a.active, r)
 		}
+		for len(a.chases) > 0 && room() {
+			r, err := e.openChase(tx, a, a.chases[0])
+			if err != nil {
+				return err
+			}
+			a.chases = a.chases[1:]
+			a.active = append(a.active, r)
+		}
 	}
 	return nil
+}
+
+// counts returns a function that sets the counts of the run back to what they
+// are now.
+func (e *engine) counts() func() {
+	run, stats := *e.run, make([]Account, len(e.accounts))
+	for i, a := range e.accounts {
+		stats[i] = a.stats
+	}
+	return func() {
+		e.run.Read, e.run.New, e.run.Changed, e.run.Withdrawn, e.run.Returned = run.Read, run.New, run.Changed, run.Withdrawn, run.Returned
+		for i, a := range e.accounts {
+			a.stats = stats[i]
+		}
+	}
 }
 
 // openTail begins to read the tail, ahead of everything else.

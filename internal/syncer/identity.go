@@ -1,7 +1,8 @@
 package syncer
 
 import (
-	"sort"
+	"cmp"
+	"slices"
 
 	"billsync/internal/bill"
 )
@@ -33,8 +34,8 @@ func (s *shelf) put(k *bill.Known) {
 	}
 }
 
-// sameKey returns the rows under a bill's natural key, order and second, by
-// ordinal (API §8.3).
+// sameKey returns the rows under a bill's natural key, order and second (API
+// §8.3): those the provider still lists first, then by ordinal.
 func (s *shelf) sameKey(b *bill.Bill) []*bill.Known {
 	var out []*bill.Known
 	for _, k := range s.byOrder[b.OrderNo] {
@@ -42,7 +43,15 @@ func (s *shelf) sameKey(b *bill.Bill) []*bill.Known {
 			out = append(out, k)
 		}
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Ordinal < out[j].Ordinal })
+	slices.SortFunc(out, func(a, b *bill.Known) int {
+		if a.Withdrawn != b.Withdrawn {
+			if a.Withdrawn {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.Ordinal, b.Ordinal)
+	})
 	return out
 }
 
@@ -79,6 +88,10 @@ func identify(b *bill.Bill, s *shelf, seen func(int64) bool) (*bill.Known, match
 		if k.Bill().Alike(b) {
 			alike = append(alike, k)
 		}
+	}
+	// A bill that was withdrawn comes back only where none that is listed fits.
+	if live := slices.DeleteFunc(slices.Clone(alike), func(k *bill.Known) bool { return k.Withdrawn }); len(live) > 0 {
+		alike = live
 	}
 	switch {
 	case len(rows) == 0:

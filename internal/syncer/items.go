@@ -32,6 +32,9 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 	for i := range p.Items {
 		it := &p.Items[i]
 		e.run.Read++
+		if it.Rejected && r.chase != nil {
+			continue // the passes tell of it
+		}
 		if it.Rejected {
 			r.pass.Rejected++
 			if err := tx.Reject(it, 0, reason(it), &r.pass, page, e.now()); err != nil {
@@ -50,8 +53,10 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 					h.OneAnswer = false
 				}
 			}
-			if err := tx.Hold(r.pass.ID, &h); err != nil {
-				return nil, err
+			if r.chase == nil {
+				if err := tx.Hold(r.pass.ID, &h); err != nil {
+					return nil, err
+				}
 			}
 			r.held = append(r.held, h)
 			continue
@@ -137,6 +142,7 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		kept.BillNo = k.BillNo
 		b = &kept
 	}
+	back := k.Withdrawn
 	ordinal := k.Ordinal
 	if b.Second() != k.Second { // a numbered bill moved: it must not take another's place
 		ordinal = nextOrdinal(s.sameKey(b))
@@ -153,7 +159,11 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 	k.Ordinal = ordinal
 	k.BillNo, k.Second, k.Hash, k.Trade, k.AssetID, k.CardLast4 = b.BillNo, b.Second(), b.Hash, b.Trade, b.AssetID, b.CardLast4
 	k.CardNickName, k.LastUpdate, k.ReadAt, k.RunID, k.Withdrawn = b.CardNickName, b.LastUpdate, askedAt, e.run.ID, false
-	e.billChanged(r)
+	if back {
+		e.billReturned(r)
+	} else {
+		e.billChanged(r)
+	}
 	return k.ID, e.note(tx, r, it, k.ID, page)
 }
 

@@ -19,7 +19,9 @@ const (
 func (e *engine) fail(tx Tx, a ask, f *bill.Failure) error {
 	r := a.r
 	if f.Outcome != bill.NoAnswer {
-		e.heard() // it is there, even if it does not say yes
+		if err := e.heard(tx); err != nil { // it is there, even if it does not say yes
+			return err
+		}
 	}
 	if f.SlowDown {
 		if e.slowdowns++; e.slowdowns == tooFast {
@@ -41,6 +43,9 @@ func (e *engine) fail(tx Tx, a ask, f *bill.Failure) error {
 	case bill.Unknown:
 		return e.wait(tx, r, f)
 	case bill.RefusedRequest:
+		if r.chase != nil && (a.page > 1 || (len(a.q.Statuses) > 0 && !documented(a.q.Statuses[0]))) {
+			return e.readInFull(tx, r, f.Error())
+		}
 		if f.BadSpan && a.page > 1 && (a.stage == askPages || a.stage == askLast) {
 			return e.halve(tx, r, f.Error())
 		}
@@ -90,8 +95,8 @@ func ceilMilli(t time.Time) time.Time {
 
 // park ends a reading for this run; the window waits. What is proved stays so.
 func (e *engine) park(tx Tx, r *reading) error {
-	if g := r.progress(); g.State != bill.Done || r.win == nil {
-		g.State = bill.Waiting
+	if !r.keepsProof() {
+		r.progress().State = bill.Waiting
 	}
 	r.end()
 	return r.save(tx)
@@ -113,12 +118,18 @@ func setback(n int) time.Duration {
 func (e *engine) unsettled(tx Tx, r *reading, why string) error {
 	g := r.progress()
 	g.Setbacks++
-	g.Attempts = 0
-	g.State, g.LastError = bill.Waiting, fmt.Sprintf("not settled after %d passes: %s", r.pass.Rereads+1, why)
-	g.NextAttemptAt, g.NextPage = time.Time{}, 1
+	g.NextAttemptAt = time.Time{}
 	if d := setback(g.Setbacks); d > 0 {
 		g.NextAttemptAt = ceilMilli(e.now().Add(d))
 	}
+	return e.disproved(tx, r, fmt.Sprintf("not settled after %d passes: %s", r.pass.Rereads+1, why))
+}
+
+// disproved lets a window wait after a finished pass that is no proof. One that
+// the pass disagrees with no longer holds.
+func (e *engine) disproved(tx Tx, r *reading, why string) error {
+	g := r.progress()
+	g.State, g.LastError, g.Attempts, g.NextPage = bill.Waiting, why, 0, 1
 	total, stored := r.pass.Total, r.seen.len()+r.pass.Rejected
 	g.TotalCount, g.StoredCount = &total, &stored
 	if r.win != nil {
@@ -135,15 +146,15 @@ func (e *engine) unsettled(tx Tx, r *reading, why string) error {
 func (e *engine) giveUp(tx Tx, r *reading, why string) error {
 	g := r.progress()
 	g.LastError, g.NextAttemptAt = why, time.Time{}
-	if r.win != nil {
+	if r.win != nil && r.chase == nil {
 		r.win.RereadAt = time.Time{}
 	}
-	if g.State != bill.Done || r.win == nil {
+	if !r.keepsProof() {
 		g.State = bill.Failed
 	}
 	e.log.Error().Str("account", r.acct.Name).Str("window", r.name()).Str("reason", why).Msg("failed")
 	r.end()
-	if r.win != nil {
+	if r.win != nil && r.chase == nil {
 		r.acct.failed[r.win.ID] = true
 	}
 	return r.save(tx)
@@ -154,7 +165,7 @@ func (e *engine) giveUp(tx Tx, r *reading, why string) error {
 func (e *engine) refuse(tx Tx, r *reading, f *bill.Failure) error {
 	acct := r.acct
 	acct.refused = f
-	acct.queue = nil
+	acct.queue, acct.chases = nil, nil
 	for len(acct.active) > 0 {
 		acct.active[0].end()
 	}
@@ -192,11 +203,12 @@ type silence struct {
 }
 
 // heard notes that the provider is there. Whoever got no answer before it
-// waits on its own account.
-func (e *engine) heard() {
+// waits on its own account, which is stored at once.
+func (e *engine) heard(tx Tx) error {
 	e.everAnswered = true
 	e.waiting = append(e.waiting, e.silent...)
 	e.silent = nil
+	return e.settleWaiting(tx)
 }
 
 // settleUnanswered stores the waiting of windows that got no answer while others
@@ -206,6 +218,10 @@ func (e *engine) settleUnanswered(tx Tx) error {
 		e.waiting = append(e.waiting, e.silent...)
 		e.silent = nil
 	}
+	return e.settleWaiting(tx)
+}
+
+func (e *engine) settleWaiting(tx Tx) error {
 	for _, s := range e.waiting {
 		if s.settled || s.r.progress().ProvedAt.After(s.at) {
 			continue // told already, or answered meanwhile
@@ -227,7 +243,7 @@ func (e *engine) settle(tx Tx, s silence) error {
 	if d := max(setback(g.Setbacks), s.f.RetryAfter); d > 0 {
 		g.NextAttemptAt = ceilMilli(e.now().Add(d))
 	}
-	if g.State != bill.Failed && (g.State != bill.Done || s.r.win == nil) {
+	if g.State != bill.Failed && !s.r.keepsProof() {
 		g.State = bill.Waiting // what failed stays so: only a person or a refresh asks again
 	}
 	if err := tx.SaveEvidence(s.r.acct.Name, s.r.windowID(), e.run.ID, s.f); err != nil {

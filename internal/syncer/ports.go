@@ -32,6 +32,12 @@ type Tx interface {
 	DeleteWindow(w *bill.Window) error
 	Tail(account string) (*bill.Tail, error)
 	SaveTail(t *bill.Tail) error
+	Chases(account string) (map[int64]bill.Chase, error)
+	SaveChase(c *bill.Chase) error
+	CountByStatus(account string, from, to time.Time) (map[string]int, error)
+	LiveInStatuses(account string, from, to time.Time, statuses []string, seen func(int64) bool) ([]bill.Known, error)
+	Unlisted(account string, from, to time.Time, p *bill.Pass, seen func(int64) bool) (gone []bill.Known, live int, err error)
+	Withdraw(id int64, now, readAt time.Time, run int64) error
 
 	ReadingPass(account string, window int64) (*bill.Pass, error)
 	BeginPass(p *bill.Pass) error
@@ -52,7 +58,9 @@ type Tx interface {
 	Reject(it *bill.Item, billID int64, reason string, p *bill.Pass, page int, now time.Time) error
 	ResolveBill(billID int64, now time.Time) error
 	ResolveUnseen(p *bill.Pass, now time.Time) error
+	Quiet(account string, until time.Time) (bill.Quiet, error)
 	OpenRejected(account string) (int, error)
+	Unreadable(account string, window int64) (int, error)
 
 	SaveEvidence(account string, window, run int64, f *bill.Failure) error
 	ClearEvidence(account string, window int64) error

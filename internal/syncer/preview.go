@@ -13,6 +13,7 @@ type Books interface {
 	AccountState(account string) (bill.AccountState, error)
 	Windows(account string) ([]bill.Window, error)
 	Tail(account string) (*bill.Tail, error)
+	Chases(account string) (map[int64]bill.Chase, error)
 	ReadingPass(account string, window int64) (*bill.Pass, error)
 }
 
@@ -21,6 +22,7 @@ type Step struct {
 	Account string
 	Span    bill.Span
 	Tail    bool
+	Chase   bool // only counts and small sets are asked for
 	Reread  bool // proved before
 	From    int  // first page to be asked for, if a pass goes on
 	Bills   int  // expected; -1: not known
@@ -30,6 +32,9 @@ type Step struct {
 // Requests returns how many requests the step is expected to need, at a page
 // size; where nothing is known it is the one that tells.
 func (s Step) Requests(pageSize int) int {
+	if s.Chase {
+		return chaseRequests
+	}
 	pages := 1
 	if s.Bills > 0 {
 		pages = (s.Bills + pageSize - 1) / pageSize
@@ -56,7 +61,7 @@ func (s *Syncer) Preview(from Books, o Options) ([]Step, error) {
 				return nil, err
 			}
 		}
-		p := plan(b, s.cfg.rules(c.HistoryStart), o.Scope, s.cfg.refreshDue(b, now), now)
+		p := plan(b, s.cfg.rules(c.HistoryStart, now), o.Scope, s.cfg.refreshDue(b, now), now)
 		perDay := density(b.windows)
 		if p.tailDue {
 			steps = append(steps, Step{Account: c.Name, Span: p.span, Tail: true, Bills: expected(p.span, perDay)})
@@ -80,6 +85,9 @@ func (s *Syncer) Preview(from Books, o Options) ([]Step, error) {
 				}
 			}
 			steps = append(steps, st)
+		}
+		for _, job := range p.chases {
+			steps = append(steps, Step{Account: c.Name, Span: job.span, Chase: true, Reread: true, Bills: -1})
 		}
 	}
 	return steps, nil
@@ -107,7 +115,7 @@ func expected(s bill.Span, perDay float64) int {
 func (s *Syncer) Probe(ctx context.Context, steps []Step) error {
 	for i := range steps {
 		st := &steps[i]
-		if st.From > 1 {
+		if st.From > 1 || st.Chase {
 			continue
 		}
 		for _, c := range s.cfg.Accounts {

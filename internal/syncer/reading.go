@@ -27,16 +27,18 @@ const (
 	askLast                // the last stored page again, to see that nothing moved
 	askHalves              // the counts of both halves: is the list capped?
 	askPages               // the pages after the checkpoint
-	askOrders              // the orders of items that were held back
+	askOrders              // orders, of items that were held back or of bills that are not listed
+	askCounts              // how many bills of a status: a chase
 )
 
-// A reading is a pass in progress over a window or the tail.
+// A reading is a pass in progress over a window or the tail, or a chase.
 type reading struct {
-	acct *account
-	win  *bill.Window // nil: the tail
-	tail *bill.Tail
-	pass bill.Pass
-	zone *time.Location
+	acct  *account
+	win   *bill.Window // nil: the tail
+	tail  *bill.Tail
+	chase *chase // nil: a pass
+	pass  bill.Pass
+	zone  *time.Location
 
 	stage   stage
 	flight  int               // requests on their way
@@ -49,10 +51,18 @@ type reading struct {
 	floor    int    // the checkpoint when the reading began
 	halves   []int  // counts that came back
 	halfSent int
-	orders   []string // to be looked up, first one next
-	lookedUp map[string][]found
-	lookPage int
-	looked   int // items listed about that order so far
+
+	inquiries []inquiry          // to be made, first one next
+	lookPage  int                // its page
+	looked    int                // items listed about it so far
+	listed    map[string][]found // what was listed about an order
+	unread    map[string]bool    // orders whose answers held what is no bill
+	settled   bool               // what was held back has its rows
+
+	probed    *bill.Known  // asked for to learn by what time bills are listed
+	gone      []bill.Known // stored bills that were not listed
+	elsewhere []inquiry    // where else they were asked for; nil: not yet
+	withdrawn int
 
 	flaw  string // what did not add up in a pass that is read to its end all the same
 	ended bool
@@ -67,12 +77,44 @@ type found struct {
 	oneAnswer bool // as in bill.HeldItem
 }
 
+// An inquiry asks for the bills of an order in a span.
+type inquiry struct {
+	order string
+	span  bill.Span
+}
+
+// inquire makes a reading look up orders next.
+func (r *reading) inquire(orders []string, span bill.Span) {
+	if r.listed == nil {
+		r.listed = map[string][]found{}
+	}
+	r.inquiries, r.lookPage, r.looked, r.stage = nil, 1, 0, askOrders
+	for _, o := range orders {
+		r.inquiries = append(r.inquiries, inquiry{o, span})
+		r.listed[o] = []found{}
+	}
+}
+
 // progress returns the durable mark of what is being read.
 func (r *reading) progress() *bill.Progress {
+	if r.chase != nil {
+		return &r.chase.Progress
+	}
+	return r.tailOrWindow()
+}
+
+// tailOrWindow returns that of the window or the tail, also in a chase.
+func (r *reading) tailOrWindow() *bill.Progress {
 	if r.win != nil {
 		return &r.win.Progress
 	}
 	return &r.tail.Progress
+}
+
+// keepsProof reports whether what is being read is a window with a proof, which
+// nothing takes away but a finished pass that disagrees.
+func (r *reading) keepsProof() bool {
+	return r.chase == nil && r.win != nil && r.win.State == bill.Done
 }
 
 // windowID is 0 for the tail.
@@ -98,6 +140,9 @@ func (r *reading) name() string {
 
 // save stores the progress of what is being read.
 func (r *reading) save(tx Tx) error {
+	if r.chase != nil {
+		return tx.SaveChase(&r.chase.Chase)
+	}
 	if r.win != nil {
 		return tx.SaveWindow(r.win)
 	}
@@ -111,7 +156,6 @@ type ask struct {
 	stage stage
 	page  int
 	half  int
-	order string
 	q     bill.Query
 }
 
@@ -149,10 +193,16 @@ func (r *reading) next(window int) (ask, bool) {
 		}
 		r.halfSent++
 	case askOrders:
-		if r.flight > 0 || len(r.orders) == 0 {
+		if r.flight > 0 || len(r.inquiries) == 0 {
 			return ask{}, false
 		}
-		a.order, a.q.OrderNo, a.q.Page = r.orders[0], r.orders[0], r.lookPage
+		q := r.inquiries[0]
+		a.q.Start, a.q.End, a.q.OrderNo, a.q.Page = q.span.Start, q.span.End, q.order, r.lookPage
+	case askCounts:
+		if r.flight > 0 {
+			return ask{}, false
+		}
+		r.chase.nextCount(&a)
 	}
 	a.page = a.q.Page
 	return a, true
@@ -249,7 +299,9 @@ func (e *engine) begin(tx Tx, r *reading, rereads int) error {
 	}
 	r.pass, r.zone, r.stage, r.ahead = p, zone, askFirst, 1
 	r.seen, r.held, r.arrived, r.flaw = seenSet{}, nil, map[int]bill.Page{}, ""
-	r.halves, r.halfSent, r.orders, r.lookedUp, r.looked = nil, 0, nil, nil, 0
+	r.halves, r.halfSent = nil, 0
+	r.inquiries, r.listed, r.unread, r.settled = nil, nil, map[string]bool{}, false
+	r.probed, r.gone, r.elsewhere, r.withdrawn = nil, nil, nil, 0
 	return r.mark(tx)
 }
 
@@ -270,6 +322,7 @@ func (e *engine) resume(tx Tx, r *reading, old *bill.Pass) error {
 		return err
 	}
 	r.pass, r.zone, r.arrived, r.stage = *old, zone, map[int]bill.Page{}, askLast
+	r.unread = map[string]bool{}
 	err = tx.Pages(old.ID, func(p bill.PageRecord) error {
 		for _, id := range p.BillIDs {
 			r.seen.add(id)
@@ -307,6 +360,8 @@ func (e *engine) take(tx Tx, a ask, p bill.Page) error {
 		return e.takeHalf(tx, r, p)
 	case askOrders:
 		return e.takeOrder(tx, r, p)
+	case askCounts:
+		return e.takeCount(tx, r, p)
 	}
 	if p.Number != 0 && p.Number != a.page && !r.bear(fmt.Sprintf("asked for page %d, the API answered page %d", a.page, p.Number)) {
 		return e.moved(tx, r, r.flaw)
@@ -493,31 +548,37 @@ func (e *engine) moved(tx Tx, r *reading, why string) error {
 	return e.unsettled(tx, r, why)
 }
 
-// finish settles what was held back and decides whether the pass is a proof.
+// finish settles what was held back, decides whether the pass is a proof, and
+// what became of stored bills that it did not list.
 func (e *engine) finish(tx Tx, r *reading) error {
-	if r.lookedUp == nil {
+	if r.listed == nil {
 		orders := r.toLookUp()
 		if len(orders) > maxLookups+r.pass.Pages && r.pass.Rereads == 0 {
 			return e.moved(tx, r, fmt.Sprintf("%d items came twice", len(r.held)))
 		}
-		r.lookedUp = map[string][]found{}
-		for _, o := range orders {
-			r.lookedUp[o] = []found{}
-		}
+		r.listed = map[string][]found{}
 		if len(orders) > 0 {
-			r.orders, r.lookPage, r.stage = orders, 1, askOrders
+			r.inquire(orders, r.pass.Span)
 			return r.save(tx)
 		}
 	}
-	if err := e.settleHeld(tx, r); err != nil {
-		return err
-	}
 	distinct := r.seen.len() + r.pass.Rejected
-	if r.flaw != "" {
-		return e.moved(tx, r, r.flaw)
+	if !r.settled {
+		r.settled = true
+		if err := e.settleHeld(tx, r); err != nil {
+			return err
+		}
+		distinct = r.seen.len() + r.pass.Rejected
+		if r.flaw != "" {
+			return e.moved(tx, r, r.flaw)
+		}
+		if r.pass.Items != r.pass.Total || distinct != r.pass.Total {
+			return e.moved(tx, r, fmt.Sprintf("the API counts %d, it listed %d, of which %d differ", r.pass.Total, r.pass.Items, distinct))
+		}
 	}
-	if r.pass.Items != r.pass.Total || distinct != r.pass.Total {
-		return e.moved(tx, r, fmt.Sprintf("the API counts %d, it listed %d, of which %d differ", r.pass.Total, r.pass.Items, distinct))
+	done, err := e.withdraw(tx, r)
+	if err != nil || !done {
+		return err
 	}
 	return e.proved(tx, r, distinct)
 }
@@ -539,6 +600,9 @@ func (e *engine) proved(tx Tx, r *reading, stored int) error {
 		}
 		if r.pass.End.After(r.tail.ProvedUntil) {
 			r.tail.ProvedUntil = r.pass.End
+		}
+		if !r.pass.Start.After(until) && !r.pass.Start.After(r.tail.CoveredFrom) {
+			r.tail.AuditedAt = now
 		}
 	}
 	if err := tx.FinishPass(&r.pass); err != nil {

@@ -58,14 +58,17 @@ func (e *engine) stockOf(tx Tx, account string, fs []found) (*shelf, error) {
 // takeOrder collects the answer about an order; when the last is in, the pass
 // is finished.
 func (e *engine) takeOrder(tx Tx, r *reading, p bill.Page) error {
-	order := r.orders[0]
+	order := r.inquiries[0].order
 	if p.Number != 0 && p.Number != r.lookPage {
-		return e.moved(tx, r, fmt.Sprintf("looking up order %s: asked for page %d, the API answered page %d", order, r.lookPage, p.Number))
+		return e.astray(tx, r, fmt.Sprintf("looking up order %s: asked for page %d, the API answered page %d", order, r.lookPage, p.Number))
 	}
 	r.looked += len(p.Items)
 	for _, it := range p.Items {
-		if !it.Rejected && it.Bill.OrderNo == order {
-			r.lookedUp[order] = append(r.lookedUp[order], found{it, p.AskedAt, 0, true})
+		switch {
+		case it.Rejected:
+			r.unread[order] = true
+		case it.Bill.OrderNo == order:
+			r.listed[order] = append(r.listed[order], found{it, p.AskedAt, 0, true})
 		}
 	}
 	const manyPages = 100 // no order has so many bills: the filter is not honoured
@@ -74,20 +77,31 @@ func (e *engine) takeOrder(tx Tx, r *reading, p bill.Page) error {
 		return nil
 	}
 	if r.looked != p.TotalCount && r.lookPage < manyPages {
-		return e.moved(tx, r, fmt.Sprintf("looking up order %s: the API counts %d bills and lists %d", order, p.TotalCount, r.looked))
+		return e.astray(tx, r, fmt.Sprintf("looking up order %s: the API counts %d bills and lists %d", order, p.TotalCount, r.looked))
 	}
-	r.orders, r.lookPage, r.looked = r.orders[1:], 1, 0
-	if len(r.orders) > 0 {
+	r.inquiries, r.lookPage, r.looked = r.inquiries[1:], 1, 0
+	if len(r.inquiries) > 0 {
 		return nil
 	}
+	if r.chase != nil {
+		return e.chased(tx, r)
+	}
 	return e.finish(tx, r)
+}
+
+// astray handles an answer about an order that does not fit the question.
+func (e *engine) astray(tx Tx, r *reading, why string) error {
+	if r.chase != nil {
+		return e.readInFull(tx, r, why)
+	}
+	return e.moved(tx, r, why)
 }
 
 // settleHeld gives every held item its row, group by group.
 func (e *engine) settleHeld(tx Tx, r *reading) error {
 	keys, groups := r.heldGroups()
 	for _, key := range keys {
-		listed, asked := r.lookedUp[key.order]
+		listed, asked := r.listed[key.order]
 		listed = slices.DeleteFunc(slices.Clone(listed), func(f found) bool { return keyOf(&f.item.Bill) != key })
 		var err error
 		switch {

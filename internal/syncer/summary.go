@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,17 +13,22 @@ import (
 // Account is what a run did for one account and what its books look like
 // afterwards, judged from the database.
 type Account struct {
-	Name     string
-	Refresh  bool // the run was a refresh of it
-	Proved   int  // windows and tails proved by this run
-	New      int
-	Changed  int
-	Read     int
-	Bills    int       // items the proved windows of this run hold, each window by itself
-	Until    time.Time // everything is proved up to here; zero if nothing is
-	Open     []Trouble // what keeps it from being complete
-	Refused  *bill.Failure
-	Rejected int // items nobody could understand and nobody has accepted
+	Name    string
+	Refresh bool // the run was a refresh of it
+	Proved  int  // windows and tails proved by this run
+	Chased  int  // windows whose changes were looked for by counts
+	New     int
+	Changed int
+	// Withdrawn bills are listed no longer; returned ones are listed again.
+	Withdrawn, Returned int
+	Read                int
+	Bills               int       // items the proved windows of this run hold, each window by itself
+	Until               time.Time // everything is proved up to here; zero if nothing is
+	Open                []Trouble // what keeps it from being complete
+	Refused             *bill.Failure
+	Rejected            int    // items nobody could understand and nobody has accepted
+	Accepted            int    // windows without a proof, which a person has accepted
+	Quiet               string // that nothing was found where something usually is; empty: it was
 
 	judged bool // the database was asked; a run that failed came not so far
 }
@@ -143,6 +149,7 @@ type Progress struct {
 	New      int
 	Changed  int
 	Requests int64
+	Chased   int     // windows whose changes were looked for by counts
 	Share    float64 // how much is done, 0 to 1; windows count alike; 1 only when all is proved
 }
 
@@ -155,6 +162,7 @@ func (e *engine) tell() {
 	share := 0.0
 	for _, a := range e.accounts {
 		p.Proved += a.stats.Proved
+		p.Chased += a.stats.Chased
 		p.Total += a.total
 		for _, r := range a.active {
 			if r.pass.Pages > 0 {
@@ -167,7 +175,7 @@ func (e *engine) tell() {
 		p.Page, p.Pages = e.last.pass.NextPage-1, e.last.pass.Pages
 	}
 	if p.Total > 0 {
-		p.Share = min(1, (float64(p.Proved)+share)/float64(p.Total))
+		p.Share = min(1, (float64(p.Proved+p.Chased)+share)/float64(p.Total))
 	}
 	e.progress(p)
 }
@@ -189,12 +197,20 @@ func (e *engine) billChanged(r *reading) {
 	r.acct.stats.Changed++
 }
 
+func (e *engine) billReturned(r *reading) {
+	e.run.Returned++
+	r.acct.stats.Returned++
+}
+
 // windowProved counts a proof. Once the newest window is proved for the first
 // time, the tail carries on when the schedule asks for the next run.
 func (e *engine) windowProved(r *reading) {
 	a := r.acct
 	a.stats.Proved++
-	a.tailOwed = a.tailOwed && r.win != nil
+	if r.win == nil {
+		a.tailOwed, a.tailRead = false, true
+		a.tailListed, a.tailGone = r.pass.Total, r.withdrawn
+	}
 	a.stats.Bills += r.pass.Total
 	if r.win != nil && a.tail != nil && a.tailDueAt.IsZero() && !e.scope.limited() && r.win.End.Equal(a.tail.CoveredFrom) {
 		// Its end may be long ago: then the tail is still to be read now.
@@ -221,7 +237,10 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 		if !o.Span.Start.IsZero() && !w.Overlaps(o.Span) {
 			continue
 		}
-		if w.State != bill.Done || !w.RereadAt.IsZero() || a.failed[w.ID] {
+		switch {
+		case !w.AcceptedAt.IsZero() && w.State != bill.Done:
+			s.Accepted++
+		case w.State != bill.Done || !w.RereadAt.IsZero() || a.failed[w.ID]:
 			s.Open = append(s.Open, Trouble{Span: w.Span, State: w.State, Until: w.NextAttemptAt, Why: w.LastError})
 		}
 	}
@@ -231,7 +250,9 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 			s.Until = t.ProvedUntil
 		}
 		span := bill.Span{Start: t.CoveredFrom, End: e.run.StartedAt}
-		if (t.State == bill.Waiting || t.State == bill.Failed || a.tailOwed) && (o.Span.Start.IsZero() || span.Overlaps(o.Span)) {
+		if !t.AcceptedAt.IsZero() && (t.State == bill.Waiting || t.State == bill.Failed) {
+			s.Accepted++
+		} else if (t.State == bill.Waiting || t.State == bill.Failed || a.tailOwed) && (o.Span.Start.IsZero() || span.Overlaps(o.Span)) {
 			s.Open = append(s.Open, Trouble{Span: span, Tail: true, State: t.State, Until: t.NextAttemptAt, Why: t.LastError})
 		}
 	}
@@ -242,7 +263,60 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 	if gap, ok := uncovered(b, a.rules); ok && len(s.Open) == 0 && !e.scope.limited() && a.refused == nil {
 		s.Open = append(s.Open, Trouble{Span: gap, State: bill.Pending, Why: "no window covers this time yet; the next run reads it"})
 	}
-	return e.closeRefresh(tx, a, b)
+	e.judgeChases(a, b)
+	open, err := e.closeRefresh(tx, a, b)
+	if err != nil {
+		return err
+	}
+	if open && len(s.Open) == 0 && s.Refused == nil && e.stopped == nil {
+		s.Open = append(s.Open, Trouble{Span: bill.Span{Start: a.rules.historyStart, End: e.run.StartedAt}, State: bill.Pending,
+			Why: "the refresh is not finished; the next run goes on with it"})
+	}
+	return e.judgeQuiet(tx, a, b)
+}
+
+// judgeChases names the windows whose changes could not be looked for.
+func (e *engine) judgeChases(a *account, b books) {
+	if e.scope.limited() && !e.scope.Retry {
+		return
+	}
+	spans := map[int64]bill.Span{}
+	for i := range b.windows {
+		spans[b.windows[i].ID] = b.windows[i].Span
+	}
+	if t := b.tail; t != nil {
+		spans[0] = bill.Span{Start: t.CoveredFrom, End: e.run.StartedAt.Add(-a.rules.refresh)}
+	}
+	for _, id := range slices.Sorted(maps.Keys(b.chases)) {
+		if c := b.chases[id]; c.AcceptedAt.IsZero() && (c.State == bill.Waiting || c.State == bill.Failed) {
+			a.stats.Open = append(a.stats.Open, Trouble{Span: spans[id], State: c.State, Until: c.NextAttemptAt,
+				Why: "looking for changed bills: " + c.LastError})
+		}
+	}
+}
+
+// judgeQuiet notices that a run which read the tail found nothing although
+// there usually is something: either the provider lists nothing of what it
+// listed before, or for three times as long as ever before nothing came.
+func (e *engine) judgeQuiet(tx Tx, a *account, b books) error {
+	t := b.tail
+	if t == nil || !a.tailRead {
+		return nil
+	}
+	if a.tailListed == 0 && a.tailGone > 0 {
+		a.stats.Quiet = fmt.Sprintf("the API lists nothing in the days before %s, where %d bills were stored; a lapsed grant looks like that",
+			t.ProvedUntil.In(a.rules.zone).Format(time.DateOnly), a.tailGone)
+	} else {
+		q, err := tx.Quiet(a.Name, latest(t.CoveredFrom, t.ProvedUntil))
+		if err != nil {
+			return err
+		}
+		a.stats.Quiet = q.String()
+	}
+	if a.stats.Quiet != "" {
+		e.log.Warn().Str("account", a.Name).Str("reason", a.stats.Quiet).Msg("nothing was found where something usually is")
+	}
+	return nil
 }
 
 // uncovered returns a span between the beginning of the history and the end of
@@ -251,7 +325,7 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 func uncovered(b books, r rules) (bill.Span, bool) {
 	var spans []bill.Span
 	for i := range b.windows {
-		if b.windows[i].State == bill.Done {
+		if b.windows[i].State == bill.Done || !b.windows[i].AcceptedAt.IsZero() {
 			spans = append(spans, b.windows[i].Span)
 		}
 	}
@@ -274,13 +348,14 @@ func uncovered(b books, r rules) (bill.Span, bool) {
 // closeRefresh records that the past was read again once nothing of it is
 // outstanding; what failed or waits has a schedule of its own. A finished
 // backfill counts as a refresh.
-func (e *engine) closeRefresh(tx Tx, a *account, b books) error {
-	if a.refused != nil || e.stopped != nil || e.scope.limited() || a.tailOwed {
-		return nil
+func (e *engine) closeRefresh(tx Tx, a *account, b books) (open bool, err error) {
+	open = !b.RefreshWantedAt.IsZero()
+	if a.refused != nil || e.stopped != nil || e.scope.limited() || a.tailOwed || len(a.queue)+len(a.chases)+len(a.active) > 0 {
+		return open, nil
 	}
 	for i := range b.windows {
 		if w := &b.windows[i]; !w.RereadAt.IsZero() && w.LastError == "" {
-			return nil
+			return open, nil
 		}
 	}
 	refreshed := b.RefreshedAt
@@ -288,9 +363,9 @@ func (e *engine) closeRefresh(tx Tx, a *account, b books) error {
 		refreshed = e.run.StartedAt
 	}
 	if refreshed.Equal(b.RefreshedAt) && b.RefreshWantedAt.IsZero() {
-		return nil
+		return false, nil
 	}
-	return tx.SaveRefresh(a.Name, time.Time{}, refreshed)
+	return false, tx.SaveRefresh(a.Name, time.Time{}, refreshed)
 }
 
 func (e *engine) summary() Summary {

@@ -230,7 +230,7 @@ func TestRefreshAsksForFailedWindowsOnce(t *testing.T) {
 	asked := 0
 	var mu sync.Mutex
 	w.server.SetFault(func(r simulator.Request) simulator.Fault {
-		if r.Query.End.Before(start.AddDate(0, 0, -100)) {
+		if r.Query.Start.Before(start.AddDate(0, 0, -251)) {
 			mu.Lock()
 			defer mu.Unlock()
 			asked++

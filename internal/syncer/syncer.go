@@ -19,6 +19,7 @@ type Config struct {
 	PageSize      int
 	Tail          time.Duration // every run reads at least this much
 	Refresh       time.Duration // a refresh reads at least this much in full
+	Audit         time.Duration // and everything within this time
 	RetrySchedule []time.Duration
 	Concurrency   int
 	// Decode makes an item of the raw text of one that was held back.
@@ -151,8 +152,21 @@ func (o Options) names(account string) bool {
 	return len(o.Accounts) == 0
 }
 
-func (c Config) rules(start time.Time) rules {
-	return rules{historyStart: start, zone: c.Zone, windowDays: c.WindowDays, tail: c.Tail, refresh: c.Refresh}
+func (c Config) rules(start, now time.Time) rules {
+	return rules{
+		historyStart: start, zone: c.Zone, windowDays: c.WindowDays, tail: c.Tail, refresh: c.Refresh, audit: c.Audit,
+		refreshEvery: c.refreshEvery(now),
+	}
+}
+
+// refreshEvery returns how long it is from one refresh to the next: a day, if
+// no schedule says otherwise.
+func (c Config) refreshEvery(now time.Time) time.Duration {
+	first := c.NextRefresh(now)
+	if second := c.NextRefresh(first); !first.IsZero() && second.After(first) {
+		return second.Sub(first)
+	}
+	return 24 * time.Hour
 }
 
 // admit finds out what is due for an account and stores the windows that this
@@ -163,7 +177,7 @@ func (e *engine) admit(tx Tx, c AccountConfig, s Scope) (*account, error) {
 		return nil, err
 	}
 	now := e.run.StartedAt
-	a := &account{Account: c.Account, rules: e.cfg.rules(c.HistoryStart), failed: map[int64]bool{}}
+	a := &account{Account: c.Account, rules: e.cfg.rules(c.HistoryStart, now), failed: map[int64]bool{}}
 	p := plan(b, a.rules, s, e.cfg.refreshDue(b, now), now)
 	for _, w := range p.add {
 		w.Account = c.Name
@@ -186,7 +200,13 @@ func (e *engine) admit(tx Tx, c AccountConfig, s Scope) (*account, error) {
 			return nil, err
 		}
 	}
-	a.tail, a.queue, a.total, a.refreshSince = p.tail, p.queue, len(p.queue), p.refreshSince
+	for _, ch := range p.saveChases {
+		if err := tx.SaveChase(ch); err != nil {
+			return nil, err
+		}
+	}
+	a.tail, a.queue, a.chases, a.refreshSince = p.tail, p.queue, p.chases, p.refreshSince
+	a.total = len(p.queue) + len(p.chases)
 	if b.tail != nil {
 		a.provedBefore = b.tail.ProvedUntil
 	}
@@ -212,6 +232,9 @@ func loadBooks(tx Books, name string) (b books, err error) {
 		return b, err
 	}
 	if b.windows, err = tx.Windows(name); err != nil {
+		return b, err
+	}
+	if b.chases, err = tx.Chases(name); err != nil {
 		return b, err
 	}
 	b.tail, err = tx.Tail(name)
@@ -242,6 +265,18 @@ func (e *engine) duesAgain(tx Tx, o Options) (bool, error) {
 			due := !w.NextAttemptAt.IsZero() && !w.NextAttemptAt.After(now) && (w.State == bill.Waiting || !w.RereadAt.IsZero())
 			if due && (o.Span.Start.IsZero() || w.Overlaps(o.Span)) {
 				a.enqueue(w)
+				any = true
+			}
+		}
+		chases, err := tx.Chases(a.Name)
+		if err != nil {
+			return false, err
+		}
+		for i := range windows {
+			c, ok := chases[windows[i].ID]
+			if ok && c.State == bill.Waiting && !c.NextAttemptAt.IsZero() && !c.NextAttemptAt.After(now) && windows[i].State == bill.Done && !o.limited() {
+				a.chases = append(a.chases, chaseJob{&windows[i], windows[i].Span, c})
+				a.total++
 				any = true
 			}
 		}

@@ -287,3 +287,13 @@ func raw(fields map[string]any) json.RawMessage {
 type storeTx = *store.Tx
 
 var nop = zerolog.Nop()
+
+// accept records a person's word, as the command does.
+func (w *world) accept(subject, note string) {
+	w.t.Helper()
+	st := w.open()
+	defer st.Close()
+	if _, err := st.Accept(context.Background(), subject, note, w.now()); err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"billsync/internal/bill"
+)
+
+// Unlisted returns the live bills of an account that a pass should have listed
+// and did not: with a transaction time from one instant to another, both
+// included, and seen false; without those that were read in another way since
+// the pass began. It also returns how many live bills there are in all.
+func (t *Tx) Unlisted(account string, from, to time.Time, p *bill.Pass, seen func(int64) bool) (gone []bill.Known, live int, err error) {
+	const doing = "looking for bills that are not listed"
+	st, err := t.prepared(`
+		SELECT bill_id FROM bills INDEXED BY bills_time
+		WHERE account = ? AND transaction_time BETWEEN ? AND ? AND withdrawn_at IS NULL`)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	rows, err := st.QueryContext(t.ctx, account, text(from), text(to))
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	defer rows.Close()
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", doing, err)
+		}
+		live++
+		if !seen(id) {
+			ids = append(ids, id)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	known, err := t.knownByIDs(ids)
+	for _, k := range known {
+		if k.RunID < p.RunID || k.ReadAt.Before(p.BegunAt) {
+			gone = append(gone, k)
+		}
+	}
+	return gone, live, err
+}
+
+// Withdraw marks a bill as one that the API no longer lists and keeps the state
+// before. What was unreadable of it is settled by that.
+func (t *Tx) Withdraw(id int64, now, readAt time.Time, run int64) error {
+	if err := t.exec("keeping a bill's earlier state", keepState, text(now), text(now), id); err != nil {
+		return err
+	}
+	err := t.exec("marking a bill as withdrawn", `
+		UPDATE bills SET withdrawn_at = ?, changed_at = ?, read_at = ?, run_id = ? WHERE bill_id = ?`,
+		text(now), text(now), text(readAt), run, id)
+	if err != nil {
+		return err
+	}
+	return t.ResolveBill(id, now)
+}
