@@ -72,6 +72,9 @@ func TestFaults(t *testing.T) {
 		{Fault{Kind: ShortPage}, func(a *testAnswer) bool {
 			return a.Page == 2 && a.Total == 6 && slices.Equal(listed(a), orders(3)) && a.Signed == nil
 		}},
+		{Fault{Kind: EmptyList}, func(a *testAnswer) bool {
+			return a.Page == 2 && a.Total == 0 && len(listed(a)) == 0 && a.Signed == nil
+		}},
 		{Fault{Kind: Slow, Delay: 30 * time.Millisecond}, same},
 	} {
 		begun := time.Now()

@@ -225,6 +225,9 @@ func (a *answer) list(q *query, customer string) {
 		OrderNo:          q.OrderNo,
 		BudgetAccountIDs: q.BudgetAccountIDs,
 	}
+	if o.IgnoreStatuses {
+		f.Statuses = nil
+	}
 	from, number := q.Page, q.Page
 	switch a.fault.Kind {
 	case StalePage:

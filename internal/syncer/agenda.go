@@ -72,7 +72,7 @@ type rules struct {
 	windowDays   int
 	tail         time.Duration // every run reads at least this much
 	refresh      time.Duration
-	audit        time.Duration // everything is read again within this time
+	audit        time.Duration // everything is read again within this time; 0: not by itself
 	refreshEvery time.Duration // how long it is from one refresh to the next
 }
 
@@ -98,7 +98,7 @@ func plan(b books, r rules, s Scope, refreshDue bool, now time.Time) agenda {
 	}
 	windows = append(windows, a.add...)
 	slices.SortStableFunc(windows, func(x, y *bill.Window) int { return y.Start.Compare(x.Start) })
-	if a.refreshBegins && !s.limited() {
+	if a.refreshBegins && !s.limited() && r.audit > 0 {
 		a.audit(windows, r, now)
 	}
 	for _, w := range windows {
@@ -238,7 +238,7 @@ func (a *agenda) spanTail(windows []*bill.Window, r rules, s Scope, now time.Tim
 	refresh := a.tail.ProvedAt.Before(a.refreshSince)
 	a.span = tailSpanOf(a.tail, r, refresh, now)
 	first := a.tail.CoveredFrom.Add(-backtrack)
-	audit := refresh && !a.tail.AuditedAt.After(now.Add(r.refreshEvery-r.audit))
+	audit := refresh && r.audit > 0 && a.tail.AuditedAt.Before(now.Add(r.refreshEvery-r.audit))
 	switch {
 	case (s.Full || audit) && first.Before(a.span.Start):
 		a.span.Start = first.In(r.zone).Truncate(time.Second)
@@ -331,12 +331,10 @@ func (a *agenda) audit(windows []*bill.Window, r rules, now time.Time) {
 		}
 	}
 	slices.SortStableFunc(old, func(x, y *bill.Window) int { return x.ProvedAt.Compare(y.ProvedAt) })
-	share := 0
-	if r.audit > 0 {
-		share = int((time.Duration(len(old))*r.refreshEvery + r.audit - 1) / r.audit)
-	}
+	share := int((time.Duration(len(old))*r.refreshEvery + r.audit - 1) / r.audit)
 	for i, w := range old {
-		overdue := !w.ProvedAt.After(now.Add(r.refreshEvery - r.audit))
+		// The next refresh would be too late for it.
+		overdue := w.ProvedAt.Before(now.Add(r.refreshEvery - r.audit))
 		if i < share || overdue {
 			a.again(w, now)
 		}
