@@ -59,6 +59,8 @@ func (g *globals) plan(cmd *cobra.Command, o app.SyncOptions, probe bool) error 
 		switch {
 		case s.Tail:
 			what = "tail"
+		case s.Chase:
+			what = "counts, for changes"
 		case s.From > 1:
 			what = fmt.Sprintf("goes on from page %d", s.From)
 		case s.Reread:

@@ -126,14 +126,15 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 	}
 	if len(s.Runs) > 0 {
 		b.WriteString("\n")
-		t := g.newTable("run", "started", "took", "requests", "new", "changed", "outcome")
-		t.right(1, 3, 4, 5, 6)
+		t := g.newTable("run", "started", "took", "requests", "new", "changed", "withdrawn", "came back", "outcome")
+		t.right(1, 3, 4, 5, 6, 7, 8)
 		for _, r := range s.Runs {
 			took := ""
 			if !r.FinishedAt.IsZero() {
 				took = seconds(r.FinishedAt.Sub(r.StartedAt))
 			}
-			t.row(fmt.Sprint(r.ID), moment(r.StartedAt, cfg), took, g.number(int(r.Requests)), g.number(r.New), g.number(r.Changed), r.Outcome)
+			t.row(fmt.Sprint(r.ID), moment(r.StartedAt, cfg), took, g.number(int(r.Requests)), g.number(r.New), g.number(r.Changed),
+				g.number(r.Withdrawn), g.number(r.Returned), r.Outcome)
 		}
 		b.WriteString(t.String())
 	}
@@ -152,21 +153,31 @@ func (g *globals) accountTrouble(b *strings.Builder, a *app.AccountStatus, cfg *
 		switch {
 		case !w.NextAttemptAt.IsZero():
 			line += " until " + moment(w.NextAttemptAt, cfg)
+		case !w.AcceptedAt.IsZero():
+			line += ", accepted " + moment(w.AcceptedAt, cfg)
+		case w.NeedsPerson():
+			line += " for a person"
 		case w.State == bill.Waiting:
 			line += " for the next run"
 		case w.State == bill.Failed:
-			line += "; \"syncer retry\" asks again"
+			line += fmt.Sprintf("; \"syncer retry\" asks again, \"syncer accept window:%d\" lets it be", w.ID)
 		}
 		fmt.Fprintf(b, "%s\n  %s\n", line, w.LastError)
 	}
 	if t := a.Tail; t != nil && t.LastError != "" {
 		fmt.Fprintf(b, "\n%s since %s: %s\n  %s\n", a.Account, day(t.CoveredFrom, cfg), t.State, t.LastError)
 	}
+	for _, c := range a.Chases {
+		fmt.Fprintf(b, "\n%s: looking for changed bills in window:%d: %s: %s\n", a.Account, c.WindowID, c.State, c.LastError)
+	}
+	if a.Quiet != "" {
+		fmt.Fprintf(b, "\n%s: %s\n", a.Account, a.Quiet)
+	}
 	if a.Unread > 0 {
 		fmt.Fprintf(b, "\n%s: %s not read yet; \"syncer sync\" goes on\n", a.Account, plural(a.Unread, "window", g.number))
 	}
 	for _, r := range a.Rejected {
-		fmt.Fprintf(b, "\n%s: item %d could not be understood: %s\n", a.Account, r.ID, r.Reason)
+		fmt.Fprintf(b, "\n%s: item %d could not be understood: %s\n  \"syncer accept item:%d --note TEXT\" lets it be\n", a.Account, r.ID, r.Reason, r.ID)
 	}
 	if n := a.Unreadable - len(a.Rejected); n > 0 {
 		fmt.Fprintf(b, "\n%s: %s more in the table rejected_items\n", a.Account, plural(n, "item", g.number))
@@ -206,6 +217,8 @@ func statusJSON(s app.Status) any {
 		Requests   int64      `json:"requests"`
 		New        int        `json:"bills_new"`
 		Changed    int        `json:"bills_changed"`
+		Withdrawn  int        `json:"bills_withdrawn"`
+		Returned   int        `json:"bills_returned"`
 		Error      string     `json:"error,omitempty"`
 	}
 	out := struct {
@@ -223,7 +236,7 @@ func statusJSON(s app.Status) any {
 		out.Accounts = append(out.Accounts, x)
 	}
 	for _, r := range s.Runs {
-		out.Runs = append(out.Runs, runJSON{r.ID, r.Trigger, r.StartedAt.UTC(), timeOrNil(r.FinishedAt), r.Outcome, r.Requests, r.New, r.Changed, r.Error})
+		out.Runs = append(out.Runs, runJSON{r.ID, r.Trigger, r.StartedAt.UTC(), timeOrNil(r.FinishedAt), r.Outcome, r.Requests, r.New, r.Changed, r.Withdrawn, r.Returned, r.Error})
 	}
 	return out
 }

@@ -198,6 +198,8 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 			word = "REFUSED"
 		case !acct.Complete():
 			word = "NOT complete"
+		case acct.Accepted > 0:
+			word = "complete but for " + plural(acct.Accepted, "accepted window", n)
 		case !st.Complete:
 			word = "complete as far as asked, the whole history is not"
 		}
@@ -207,7 +209,10 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 		}
 		b.WriteString("\n")
 		fmt.Fprintf(&b, "%*s   this run: %s, %s proved\n", len([]rune(acct.Name)), "",
-			found(acct.New, acct.Changed, n), plural(acct.Proved, "window", n))
+			found(acct, n), plural(acct.Proved, "window", n))
+		if acct.Quiet != "" {
+			fmt.Fprintf(&b, "%*s   %s\n", len([]rune(acct.Name)), "", acct.Quiet)
+		}
 		for _, t := range acct.Open {
 			fmt.Fprintf(&b, "%*s   %s\n", len([]rune(acct.Name)), "", g.trouble(t, cfg))
 		}
@@ -215,7 +220,7 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 			fmt.Fprintf(&b, "%*s   %s\n", len([]rune(acct.Name)), "", acct.Refused.Error())
 		}
 		if acct.Rejected > 0 {
-			fmt.Fprintf(&b, "%*s   %s could not be understood: see the table rejected_items\n", len([]rune(acct.Name)), "", plural(acct.Rejected, "item", n))
+			fmt.Fprintf(&b, "%*s   %s could not be understood; \"syncer status\" shows which, \"syncer accept\" lets it be\n", len([]rune(acct.Name)), "", plural(acct.Rejected, "item", n))
 		}
 	}
 	took := sum.Run.FinishedAt.Sub(sum.Run.StartedAt)
@@ -227,11 +232,18 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 }
 
 // found says what a run brought.
-func found(added, changed int, n func(int) string) string {
-	if added == 0 && changed == 0 {
+func found(a *syncer.Account, n func(int) string) string {
+	if a.New+a.Changed+a.Withdrawn+a.Returned == 0 {
 		return "nothing changed"
 	}
-	return n(added) + " new, " + n(changed) + " changed"
+	s := n(a.New) + " new, " + n(a.Changed) + " changed"
+	if a.Withdrawn > 0 {
+		s += ", " + n(a.Withdrawn) + " withdrawn"
+	}
+	if a.Returned > 0 {
+		s += ", " + n(a.Returned) + " came back"
+	}
+	return s
 }
 
 // trouble says in a line what of an account is not proved.
@@ -258,10 +270,14 @@ type accountSummary struct {
 	ProvedTo   *time.Time `json:"proved_to"`
 	New        int        `json:"new"`
 	Changed    int        `json:"changed"`
+	Withdrawn  int        `json:"withdrawn"`
+	Returned   int        `json:"returned"`
 	Proved     int        `json:"windows_proved"`
 	Refused    string     `json:"refused,omitempty"`
 	Advice     string     `json:"advice,omitempty"`
 	Rejected   int        `json:"not_understood"`
+	Accepted   int        `json:"accepted_windows"`
+	Quiet      string     `json:"quiet,omitempty"`
 	Open       []openJSON `json:"open"`
 }
 
@@ -293,14 +309,16 @@ func summaryJSON(ctx context.Context, sum syncer.Summary, s app.Status, verdict 
 		Read       int              `json:"bills_read"`
 		New        int              `json:"bills_new"`
 		Changed    int              `json:"bills_changed"`
+		Withdrawn  int              `json:"bills_withdrawn"`
+		Returned   int              `json:"bills_returned"`
 		Error      string           `json:"error,omitempty"`
 		Accounts   []accountSummary `json:"accounts"`
 	}{"summary", sum.Run.ID, sum.Run.Outcome, exitCode(ctx, verdict), hint, sum.Run.StartedAt.UTC(), sum.Run.FinishedAt.UTC(), sum.Run.Requests,
-		sum.Run.Read, sum.Run.New, sum.Run.Changed, sum.Run.Error, []accountSummary{}}
+		sum.Run.Read, sum.Run.New, sum.Run.Changed, sum.Run.Withdrawn, sum.Run.Returned, sum.Run.Error, []accountSummary{}}
 	for i := range sum.Accounts {
 		a := &sum.Accounts[i]
-		x := accountSummary{Account: a.Name, Complete: a.Complete(), New: a.New, Changed: a.Changed, Proved: a.Proved,
-			Rejected: a.Rejected, Open: []openJSON{}}
+		x := accountSummary{Account: a.Name, Complete: a.Complete(), New: a.New, Changed: a.Changed,
+			Withdrawn: a.Withdrawn, Returned: a.Returned, Proved: a.Proved, Rejected: a.Rejected, Accepted: a.Accepted, Quiet: a.Quiet, Open: []openJSON{}}
 		for _, c := range s.Accounts {
 			if c.Account == a.Name {
 				x.Bills, x.ProvedFrom, x.ProvedTo = c.Bills, timeOrNil(c.From), timeOrNil(c.To)

@@ -27,6 +27,7 @@ var commands = []func(*globals) *cobra.Command{
 	newSyncCmd,
 	newRunCmd,
 	newRetryCmd,
+	newAcceptCmd,
 	newStatusCmd,
 	newPlanCmd,
 	newInitCmd,

@@ -8,6 +8,9 @@ import (
 	"billsync/internal/store"
 )
 
+// An Acceptance is what a person has looked at and accepted.
+type Acceptance = store.Acceptance
+
 // Accept records that a person has looked at something that keeps runs from
 // being complete. It works beside a run. With dry nothing is changed.
 func (a *App) Accept(ctx context.Context, subject, note string, dry bool) (store.Acceptance, error) {

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"billsync/internal/bill"
@@ -29,6 +31,8 @@ type AccountStatus struct {
 	Tail     *bill.Tail
 	Refusal  store.Refusal
 	Rejected []store.Rejected
+	Chases   []bill.Chase // windows whose changes could not be looked for
+	Quiet    string       // that nothing was found where something usually is
 }
 
 // Healthy reports whether everything is proved and no older than expected.
@@ -123,6 +127,22 @@ func (a *App) fillAccount(t *store.Tx, x *AccountStatus) error {
 	}
 	if x.Refusal, err = t.Refusal(x.Account); err != nil {
 		return err
+	}
+	chases, err := t.Chases(x.Account)
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(chases)) {
+		if c := chases[id]; c.AcceptedAt.IsZero() && (c.State == bill.Waiting || c.State == bill.Failed) {
+			x.Chases = append(x.Chases, c)
+		}
+	}
+	if !x.To.IsZero() {
+		q, err := t.Quiet(x.Account, x.To)
+		if err != nil {
+			return err
+		}
+		x.Quiet = q.String()
 	}
 	if x.Rejected, err = t.Rejected(x.Account, 5); err != nil {
 		return err

@@ -120,7 +120,7 @@ func (a *App) logRun(sum syncer.Summary, err error) {
 		line = a.log.Warn().Str("reason", r.Error)
 	}
 	line.Int64("run", r.ID).Str("trigger", r.Trigger).Str("outcome", r.Outcome).Int64("requests", r.Requests).
-		Int("bills", r.Read).Int("new", r.New).Int("changed", r.Changed).
+		Int("bills", r.Read).Int("new", r.New).Int("changed", r.Changed).Int("withdrawn", r.Withdrawn).Int("returned", r.Returned).
 		Int64("took_ms", r.FinishedAt.Sub(r.StartedAt).Milliseconds()).Msg("run ended")
 }
 
@@ -172,7 +172,7 @@ func nextStep(sum syncer.Summary) string {
 	case !until.IsZero():
 		return "running it again after " + until.UTC().Format(time.RFC3339) + " asks for what waits; the daemon does so by itself"
 	case rejected:
-		return "look at the table rejected_items"
+		return "\"syncer status\" shows what could not be understood; \"syncer accept item:ID --note TEXT\" lets it be"
 	}
 	return "running it again continues from the checkpoint; \"syncer status\" says what is missing"
 }

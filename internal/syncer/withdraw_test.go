@@ -350,4 +350,3 @@ func TestInterruptedWithdrawal(t *testing.T) {
 		w.close()
 	}
 }
-
