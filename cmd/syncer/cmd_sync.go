@@ -223,6 +223,13 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 			fmt.Fprintf(&b, "%*s   %s could not be understood; \"syncer status\" shows which, \"syncer accept\" lets it be\n", len([]rune(acct.Name)), "", plural(acct.Rejected, "item", n))
 		}
 	}
+	if d := sum.ClockAhead; d != 0 {
+		word := "ahead of"
+		if d < 0 {
+			word = "behind"
+		}
+		fmt.Fprintf(&b, "this machine's clock is %s %s the API's: set it right (NTP)\n", d.Abs().Round(time.Second), word)
+	}
 	took := sum.Run.FinishedAt.Sub(sum.Run.StartedAt)
 	fmt.Fprintf(&b, "%s in %s\n", plural(int(sum.Run.Requests), "request", n), seconds(took))
 	if verdict == nil {
@@ -311,10 +318,11 @@ func summaryJSON(ctx context.Context, sum syncer.Summary, s app.Status, verdict 
 		Changed    int              `json:"bills_changed"`
 		Withdrawn  int              `json:"bills_withdrawn"`
 		Returned   int              `json:"bills_returned"`
+		ClockAhead int64            `json:"clock_ahead_seconds"`
 		Error      string           `json:"error,omitempty"`
 		Accounts   []accountSummary `json:"accounts"`
 	}{"summary", sum.Run.ID, sum.Run.Outcome, exitCode(ctx, verdict), hint, sum.Run.StartedAt.UTC(), sum.Run.FinishedAt.UTC(), sum.Run.Requests,
-		sum.Run.Read, sum.Run.New, sum.Run.Changed, sum.Run.Withdrawn, sum.Run.Returned, sum.Run.Error, []accountSummary{}}
+		sum.Run.Read, sum.Run.New, sum.Run.Changed, sum.Run.Withdrawn, sum.Run.Returned, int64(sum.ClockAhead.Seconds()), sum.Run.Error, []accountSummary{}}
 	for i := range sum.Accounts {
 		a := &sum.Accounts[i]
 		x := accountSummary{Account: a.Name, Complete: a.Complete(), New: a.New, Changed: a.Changed,

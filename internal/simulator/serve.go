@@ -313,7 +313,7 @@ const contentType = "application/json;charset=UTF-8"
 func (a *answer) write(body []byte) {
 	o := &a.server.opts
 	clientID := a.r.Header.Get("Client-Id")
-	at := o.Now().Add(o.Skew).In(beijing).Format(worldfirst.TimeFormat)
+	at := o.ResponseTime().In(beijing).Format(worldfirst.TimeFormat)
 	h := a.w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))

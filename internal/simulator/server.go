@@ -41,8 +41,8 @@ type Options struct {
 	Unsigned          bool // answers carry no signature
 	IgnoreStatuses    bool // billStatusList is not honoured
 
-	// Skew is how much the Response-Time of answers is ahead of Now.
-	Skew time.Duration
+	// ResponseTime is what answers carry as their time. Nil: Now.
+	ResponseTime func() time.Time
 
 	Log zerolog.Logger
 }
@@ -74,6 +74,9 @@ func New(o Options) *Server {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.ResponseTime == nil {
+		o.ResponseTime = o.Now
 	}
 	s := &Server{opts: o, tokens: maps.Clone(o.AccessTokens)}
 	s.closing, s.close = context.WithCancel(context.Background())

@@ -131,6 +131,8 @@ type engine struct {
 	silent       []silence // no answer, in a row
 	waiting      []silence // no answer, while others got one
 	everAnswered bool
+	skew         time.Duration // how far the provider's clock is ahead of ours
+	skewKnown    bool
 	byUpdate     bool  // the provider lists bills by their last change
 	stopped      error // why no further request is made
 
@@ -263,6 +265,7 @@ func (e *engine) handle(tx Tx, a answer) error {
 		return err
 	}
 	e.slowdowns = 0
+	e.learnClock(&a.page)
 	if !r.acct.answered {
 		r.acct.answered = true
 		if err := tx.SaveRefusal(r.acct.Name, nil, e.now()); err != nil {

@@ -585,11 +585,15 @@ func (e *engine) finish(tx Tx, r *reading) error {
 
 // proved records the proof.
 func (e *engine) proved(tx Tx, r *reading, stored int) error {
-	now := e.now()
+	now, left := e.now(), true
 	total := r.pass.Total
 	*r.progress() = bill.Progress{State: bill.Done, NextPage: r.pass.NextPage, TotalCount: &total, StoredCount: &stored, ProvedAt: now}
 	if r.win != nil {
 		r.win.RereadAt = time.Time{}
+		var err error
+		if left, err = e.claimWindow(tx, r); err != nil {
+			return err
+		}
 	} else {
 		until := r.tail.CoveredFrom
 		if r.tail.ProvedUntil.After(until) {
@@ -598,15 +602,21 @@ func (e *engine) proved(tx Tx, r *reading, stored int) error {
 		if r.pass.Start.After(until) {
 			r.tail.CoveredFrom = r.pass.Start // a gap is never claimed
 		}
-		if r.pass.End.After(r.tail.ProvedUntil) {
-			r.tail.ProvedUntil = r.pass.End
+		end := e.claim(&r.pass)
+		if r.tail.CoveredFrom.After(end) {
+			r.tail.CoveredFrom = end
+		}
+		if end.After(r.tail.ProvedUntil) {
+			r.tail.ProvedUntil = end
 		}
 		if !r.pass.Start.After(until) && !r.pass.Start.After(r.tail.CoveredFrom) {
 			r.tail.AuditedAt = now
 		}
 	}
-	if err := tx.FinishPass(&r.pass); err != nil {
-		return err
+	if left {
+		if err := tx.FinishPass(&r.pass); err != nil {
+			return err
+		}
 	}
 	if err := tx.ResolveUnseen(&r.pass, now); err != nil {
 		return err
@@ -616,6 +626,9 @@ func (e *engine) proved(tx Tx, r *reading, stored int) error {
 	}
 	r.end()
 	e.windowProved(r)
+	if !left {
+		return nil
+	}
 	return r.save(tx)
 }
 

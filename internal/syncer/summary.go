@@ -52,6 +52,9 @@ type Summary struct {
 	Run      bill.Run
 	Accounts []Account
 	Stopped  error // why the run asked no further; nil if it did all it could
+	// ClockAhead is how far this machine's clock is ahead of the provider's; 0
+	// if that is within what does not matter.
+	ClockAhead time.Duration
 }
 
 // Complete reports whether everything asked for is proved.
@@ -227,6 +230,15 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 	if err != nil {
 		return err
 	}
+	healed, err := e.heal(tx, a, b)
+	if err != nil {
+		return err
+	}
+	if healed {
+		if b, err = loadBooks(tx, a.Name); err != nil {
+			return err
+		}
+	}
 	s := &a.stats
 	s.judged, s.Refused = true, a.refused
 	if s.Rejected, err = tx.OpenRejected(a.Name); err != nil {
@@ -256,9 +268,13 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 			s.Open = append(s.Open, Trouble{Span: span, Tail: true, State: t.State, Until: t.NextAttemptAt, Why: t.LastError})
 		}
 	}
-	if t := b.tail; t != nil && !e.scope.limited() && a.provedBefore.After(e.run.StartedAt) {
+	if t := b.tail; t != nil && !e.scope.limited() && a.provedBefore.After(e.run.StartedAt) && !healed {
 		s.Open = append(s.Open, Trouble{Span: bill.Span{Start: t.CoveredFrom, End: t.ProvedUntil}, Tail: true, State: t.State,
 			Why: "this machine's clock says " + e.run.StartedAt.UTC().Format(time.RFC3339) + ", which is before the last proof: nothing new was asked for; set the clock right"})
+	}
+	if healed && len(s.Open) == 0 {
+		s.Open = append(s.Open, Trouble{Span: bill.Span{Start: b.tail.CoveredFrom, End: e.run.StartedAt}, Tail: true, State: bill.Pending,
+			Why: "an earlier run's clock was ahead; the next run reads again what it claimed"})
 	}
 	if gap, ok := uncovered(b, a.rules); ok && len(s.Open) == 0 && !e.scope.limited() && a.refused == nil {
 		s.Open = append(s.Open, Trouble{Span: gap, State: bill.Pending, Why: "no window covers this time yet; the next run reads it"})
@@ -370,6 +386,9 @@ func (e *engine) closeRefresh(tx Tx, a *account, b books) (open bool, err error)
 
 func (e *engine) summary() Summary {
 	sum := Summary{Run: *e.run, Stopped: e.stopped}
+	if e.skew.Abs() > clockTolerance {
+		sum.ClockAhead = -e.skew
+	}
 	for _, a := range e.accounts {
 		sum.Accounts = append(sum.Accounts, a.stats)
 	}

@@ -259,14 +259,14 @@ func TestRefreshAsksForFailedWindowsOnce(t *testing.T) {
 func TestStoppedRefreshGoesOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 400)
-	w.cfg.WindowDays, w.cfg.Refresh = 20, 200*24*time.Hour
+	w.cfg.WindowDays, w.cfg.Refresh, w.cfg.Concurrency = 20, 200*24*time.Hour, 1
 	w.fill(200, 399)
 	w.sync()
 	w.pass(time.Hour)
 	commits := 0
 	refresh := syncer.Options{Scope: syncer.Scope{Refresh: true}}
 	if _, err := w.runWith(refresh, w.client, func() error {
-		if commits++; commits == 12 {
+		if commits++; commits == 7 {
 			return errCrash
 		}
 		return nil

@@ -208,7 +208,7 @@ func (e *engine) admit(tx Tx, c AccountConfig, s Scope) (*account, error) {
 	a.tail, a.queue, a.chases, a.refreshSince = p.tail, p.queue, p.chases, p.refreshSince
 	a.total = len(p.queue) + len(p.chases)
 	if b.tail != nil {
-		a.provedBefore = b.tail.ProvedUntil
+		a.provedBefore = latest(b.tail.CoveredFrom, b.tail.ProvedUntil)
 	}
 	if p.tailDue {
 		a.tailDueAt, a.tailSpan, a.tailOwed = now, p.span, true
