@@ -17,7 +17,7 @@
 -- SQLite 3.37 or newer reads it (STRICT tables).
 
 PRAGMA application_id = 1464025683; -- "WCBS": how syncer knows its own file
-PRAGMA user_version = 1;            -- the version of this schema
+PRAGMA user_version = 2;            -- the version of this schema
 
 -- What the database knows of itself.
 CREATE TABLE meta (

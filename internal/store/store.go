@@ -27,7 +27,7 @@ import (
 
 const (
 	applicationID = 1464025683 // as in schema.sql
-	schemaVersion = 1          // as in schema.sql
+	schemaVersion = 2          // as in schema.sql
 
 	// pageSize of the file: larger pages made loading measurably faster.
 	pageSize = 16384
@@ -77,8 +77,14 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 			return nil, explain(path, "creating the schema", err)
 		}
 	}
-	if err := identify(ctx, path, "rw"); err != nil {
+	version, err := identify(ctx, path, "rw")
+	if err != nil {
 		return nil, err
+	}
+	if version < schemaVersion {
+		if err := migrate(ctx, path); err != nil {
+			return nil, err
+		}
 	}
 	rw, err := sqlx.Open("sqlite3", dsn(path, "_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=5000&_txlock=immediate&_cache_size=-65536"))
 	if err != nil {
@@ -111,8 +117,13 @@ func OpenReader(ctx context.Context, path string) (*Store, error) {
 	if fresh {
 		return nil, fmt.Errorf("%s: %w", path, ErrNoDatabase)
 	}
-	if err := identify(ctx, path, "ro"); err != nil {
+	version, err := identify(ctx, path, "ro")
+	if err != nil {
 		return nil, err
+	}
+	if version < schemaVersion {
+		return nil, &InputError{path, fmt.Sprintf("it was made by an older version of syncer (schema %d of %d)", version, schemaVersion),
+			"run \"syncer sync\" once: it brings the database up to date and keeps all that is in it"}
 	}
 	ro, err := openReaders(path)
 	if err != nil {
@@ -167,7 +178,8 @@ func Check(ctx context.Context, path string) error {
 	if err != nil || fresh {
 		return err
 	}
-	return identify(ctx, path, "rw")
+	_, err = identify(ctx, path, "rw")
+	return err
 }
 
 // CheckFolder finds out before any work whether the database can be written where
@@ -211,46 +223,47 @@ func isFresh(path string) (bool, error) {
 }
 
 // identify makes sure that the file is a database of ours that this program
-// can read, before anything is written. Mode rw lets SQLite roll back what a
+// can read or bring up to date, before anything is written, and returns the
+// version of its schema. Mode rw lets SQLite roll back what a
 // killed process left unfinished.
-func identify(ctx context.Context, path, mode string) error {
+func identify(ctx context.Context, path, mode string) (version int64, err error) {
 	head := make([]byte, 16)
 	f, err := os.Open(path)
 	if err != nil {
-		return &InputError{path, err.Error(), "give this user permission to read and write it"}
+		return 0, &InputError{path, err.Error(), "give this user permission to read and write it"}
 	}
 	_, err = f.Read(head)
 	_ = f.Close()
 	if err != nil || !strings.HasPrefix(string(head), "SQLite format 3") {
-		return &InputError{path, "this is not an SQLite database", "name another file in [database] url; this one is left as it is"}
+		return 0, &InputError{path, "this is not an SQLite database", "name another file in [database] url; this one is left as it is"}
 	}
 	db, err := sqlx.Open("sqlite3", dsn(path, "mode="+mode+"&_busy_timeout=5000"))
 	if err != nil {
-		return fmt.Errorf("opening %s: %w", path, err)
+		return 0, fmt.Errorf("opening %s: %w", path, err)
 	}
 	defer db.Close()
-	var app, version, tables int64
+	var app, tables int64
 	if err := db.GetContext(ctx, &app, "PRAGMA application_id"); err != nil {
-		return explain(path, "reading its header", err)
+		return 0, explain(path, "reading its header", err)
 	}
 	if err := db.GetContext(ctx, &version, "PRAGMA user_version"); err != nil {
-		return explain(path, "reading its header", err)
+		return 0, explain(path, "reading its header", err)
 	}
 	if err := db.GetContext(ctx, &tables, "SELECT count(*) FROM sqlite_master"); err != nil {
-		return explain(path, "reading its schema", err)
+		return 0, explain(path, "reading its schema", err)
 	}
 	switch {
 	case app != applicationID:
-		return &InputError{path, "this is an SQLite database of another program",
+		return 0, &InputError{path, "this is an SQLite database of another program",
 			"name another file in [database] url; this one is left as it is"}
 	case version > schemaVersion:
-		return &InputError{path, fmt.Sprintf("it was made by a newer version of syncer (schema %d, this program knows %d)", version, schemaVersion),
+		return 0, &InputError{path, fmt.Sprintf("it was made by a newer version of syncer (schema %d, this program knows %d)", version, schemaVersion),
 			"use the newer syncer; the file is left as it is"}
-	case version < schemaVersion || tables == 0:
-		return &InputError{path, fmt.Sprintf("its schema is unfinished (version %d of %d)", version, schemaVersion),
+	case version < 1 || tables == 0:
+		return 0, &InputError{path, fmt.Sprintf("its schema is unfinished (version %d of %d)", version, schemaVersion),
 			"move the file away and sync again"}
 	}
-	return nil
+	return version, nil
 }
 
 // create makes a new database in one transaction, so that a crash leaves an
