@@ -241,7 +241,7 @@ CREATE TABLE chases (
     account         TEXT NOT NULL REFERENCES accounts (account),
     window_id       INTEGER NOT NULL,
     counts          TEXT NOT NULL DEFAULT '{}', -- JSON: bills by status, '' is all; as the API counts
-    counted_at      TEXT,                   -- since when it counts so
+    counted_at      TEXT,                   -- when these counts differed from what was stored, and it was read in full
     state           TEXT NOT NULL DEFAULT 'pending'
                     CHECK (state IN ('pending', 'done', 'waiting', 'failed')),
     next_page       INTEGER NOT NULL DEFAULT 1,

@@ -47,6 +47,22 @@ func (t *Tx) Unlisted(account string, from, to time.Time, p *bill.Pass, seen fun
 	return gone, live, err
 }
 
+// LiveOutside returns when a live bill was made that is outside of a span: the
+// last one before it or, if there is none, the first one after it; zero if there
+// is neither.
+func (t *Tx) LiveOutside(account string, from, to time.Time) (time.Time, error) {
+	var rows []stamp
+	err := t.rows("looking for another bill", &rows, `
+		SELECT coalesce(
+			(SELECT max(transaction_time) FROM bills WHERE account = ?1 AND transaction_time < ?2 AND withdrawn_at IS NULL),
+			(SELECT min(transaction_time) FROM bills WHERE account = ?1 AND transaction_time > ?3 AND withdrawn_at IS NULL))`,
+		account, text(from), text(to))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return rows[0].Time, nil
+}
+
 // Withdraw marks a bill as one that the API no longer lists and keeps the state
 // before. What was unreadable of it is settled by that.
 func (t *Tx) Withdraw(id int64, now, readAt time.Time, run int64) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"billsync/internal/bill"
 )
@@ -195,14 +196,15 @@ func (e *engine) chased(tx Tx, r *reading) error {
 	if err != nil {
 		return err
 	}
-	now := e.now()
-	if !maps.Equal(c.Counts, c.counts) {
-		c.Counts, c.CountedAt = c.counts, now
+	if why == "" {
+		c.Counts, c.CountedAt = c.counts, time.Time{}
+		return e.endChase(tx, r)
 	}
-	if why != "" && !e.standing(r) {
-		return e.readInFull(tx, r, why)
+	if e.standing(r) {
+		return e.endChase(tx, r)
 	}
-	return e.endChase(tx, r)
+	c.Counts, c.CountedAt = c.counts, e.now()
+	return e.readInFull(tx, r, why)
 }
 
 // settleOrder stores the bills listed about an order, key by key.
@@ -252,15 +254,16 @@ func (e *engine) compare(tx Tx, r *reading) (string, error) {
 	return "", nil
 }
 
-// standing reports whether a difference is one that reading the window in full
-// did not remove: then it says something about the API's filter and not about
-// bills.
+// standing reports whether the same counts differed before and reading the
+// window in full did not help: then the difference says something about the
+// API's filter and not about bills.
 func (e *engine) standing(r *reading) bool {
+	c := r.chase
 	proved := r.tailOrWindow().ProvedAt
 	if r.win == nil {
 		proved = r.tail.AuditedAt
 	}
-	return proved.After(r.chase.CountedAt)
+	return !c.CountedAt.IsZero() && maps.Equal(c.Counts, c.counts) && proved.After(c.CountedAt)
 }
 
 // readInFull ends a chase that cannot tell what changed: the window is read again.

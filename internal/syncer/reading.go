@@ -29,6 +29,7 @@ const (
 	askPages               // the pages after the checkpoint
 	askOrders              // orders, of items that were held back or of bills that are not listed
 	askCounts              // how many bills of a status: a chase
+	askAlive               // whether any bill is listed elsewhere, before an empty list is believed
 )
 
 // A reading is a pass in progress over a window or the tail, or a chase.
@@ -59,7 +60,10 @@ type reading struct {
 	unread    map[string]bool    // orders whose answers held what is no bill
 	settled   bool               // what was held back has its rows
 
-	probed    *bill.Known  // asked for to learn by what time bills are listed
+	probed        *bill.Known // asked for to learn by what time bills are listed
+	elsewhereSpan bill.Span   // where bills must be listed, if any are
+	alive         *int        // and how many were; nil: not asked
+
 	gone      []bill.Known // stored bills that were not listed
 	elsewhere []inquiry    // where else they were asked for; nil: not yet
 	withdrawn int
@@ -198,6 +202,11 @@ func (r *reading) next(window int) (ask, bool) {
 		}
 		q := r.inquiries[0]
 		a.q.Start, a.q.End, a.q.OrderNo, a.q.Page = q.span.Start, q.span.End, q.order, r.lookPage
+	case askAlive:
+		if r.flight > 0 {
+			return ask{}, false
+		}
+		a.q.Start, a.q.End, a.q.PageSize = r.elsewhereSpan.Start, r.elsewhereSpan.End, 1
 	case askCounts:
 		if r.flight > 0 {
 			return ask{}, false
@@ -301,6 +310,7 @@ func (e *engine) begin(tx Tx, r *reading, rereads int) error {
 	r.seen, r.held, r.arrived, r.flaw = seenSet{}, nil, map[int]bill.Page{}, ""
 	r.halves, r.halfSent = nil, 0
 	r.inquiries, r.listed, r.unread, r.settled = nil, nil, map[string]bool{}, false
+	r.elsewhereSpan, r.alive = bill.Span{}, nil
 	r.probed, r.gone, r.elsewhere, r.withdrawn = nil, nil, nil, 0
 	return r.mark(tx)
 }
@@ -362,6 +372,9 @@ func (e *engine) take(tx Tx, a ask, p bill.Page) error {
 		return e.takeOrder(tx, r, p)
 	case askCounts:
 		return e.takeCount(tx, r, p)
+	case askAlive:
+		r.stage, r.alive = askPages, &p.TotalCount
+		return e.finish(tx, r)
 	}
 	if p.Number != 0 && p.Number != a.page && !r.bear(fmt.Sprintf("asked for page %d, the API answered page %d", a.page, p.Number)) {
 		return e.moved(tx, r, r.flaw)

@@ -45,7 +45,10 @@ func (e *engine) withdraw(tx Tx, r *reading) (bool, error) {
 		if len(gone) == 0 {
 			return true, nil
 		}
-		many := len(gone) > massBills && len(gone)*100 > live*massPercent
+		if asks, err := e.askWhetherAlive(tx, r); asks || err != nil {
+			return false, err
+		}
+		many := len(gone) > massBills && len(gone)*100 > live*massPercent || r.alive != nil && *r.alive == 0
 		if many && len(gone) > g.MissingAccepted {
 			return false, e.needPerson(tx, r, len(gone), live)
 		}
@@ -148,6 +151,33 @@ func (e *engine) probe(tx Tx, r *reading, gone []bill.Known) (asks bool, err err
 		}
 	}
 	return false, nil
+}
+
+// askWhetherAlive is for a list that is empty although bills are stored. It
+// asks how many bills there are elsewhere, where some are stored as well: if
+// none, it is not these bills that are gone but the grant to see any. True: an
+// answer is to be waited for.
+func (e *engine) askWhetherAlive(tx Tx, r *reading) (bool, error) {
+	if r.pass.Total > 0 || r.alive != nil {
+		return false, nil
+	}
+	const days = 30
+	at, err := tx.LiveOutside(r.acct.Name, r.pass.Start.Add(-2*edge), r.pass.End.Add(2*edge))
+	if err != nil || at.IsZero() {
+		return false, err // nothing else is stored: it cannot be told
+	}
+	s := bill.Span{Start: at.Add(-days * 24 * time.Hour).Truncate(time.Second), End: at.Add(2 * edge).Truncate(time.Second)}
+	if at.After(r.pass.End) {
+		s = bill.Span{Start: at.Add(-edge).Truncate(time.Second), End: at.Add(days * 24 * time.Hour).Truncate(time.Second)}
+		if end := e.now().Add(-settle).Truncate(time.Second); s.End.After(end) {
+			s.End = end
+		}
+	}
+	if !s.Start.Before(s.End) {
+		return false, nil
+	}
+	r.elsewhereSpan, r.stage = s, askAlive
+	return true, r.save(tx)
 }
 
 // around is how far around a time a bill is looked for.
