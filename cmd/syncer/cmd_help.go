@@ -87,6 +87,10 @@ var sqlExamples = []struct{ what, query string }{
 		"SELECT fail_code, error_desc, bills, advice FROM failures_by_reason;"},
 	{"What is still open after a week?",
 		"SELECT order_no, bill_status, age_days, merchant_name, trade_amount, trade_currency FROM open_bills WHERE age_days > 7;"},
+	{"What did the books say on 31 March at 18:00 (+08:00)?",
+		"SELECT out_currency, count(*), sum(out_amount) FROM bill_history " +
+			"WHERE valid_from <= '2026-03-31T10:00:00.000Z' AND (valid_to IS NULL OR valid_to > '2026-03-31T10:00:00.000Z') " +
+			"AND withdrawn_at IS NULL GROUP BY out_currency;"},
 	{"The last bills of a card, as people read them:",
 		"SELECT transaction_time, merchant_name, trade_decimal, trade_currency, bill_status FROM bill_details " +
 			"WHERE card_last4 = '4242' ORDER BY transaction_time DESC LIMIT 20;"},
@@ -107,6 +111,7 @@ Tables
   fail_reasons   what the failure codes mean; bills.fail_code refers to it
   windows        the spans of time bills were read in, and which of them are proved
   rejected_items what could not be understood, as received
+  acceptances    what a person has looked at and accepted
   runs           one row per run
 
 Views
