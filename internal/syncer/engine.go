@@ -292,6 +292,7 @@ func (e *engine) prepare(tx Tx) error {
 		}
 		if e.slowdowns >= tooFast {
 			a.queue = slices.DeleteFunc(a.queue, func(w *bill.Window) bool { return !begun(w) })
+			a.chases = nil
 		}
 		room := func() bool {
 			return a.readyOnes(e.cfg.Concurrency)+a.flight < e.cfg.Concurrency && len(a.active) < 2*e.cfg.Concurrency

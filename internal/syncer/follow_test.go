@@ -372,3 +372,46 @@ func TestBooksAsOf(t *testing.T) {
 		}
 	}
 }
+
+// Told three times in a row that it asks too fast, a refresh leaves the rest of
+// the chase to later runs and does not call itself done.
+func TestChaseAskedTooFast(t *testing.T) {
+	t.Parallel()
+	w := old(t)
+	w.set("O001800", "REFUNDED")
+	var mu sync.Mutex
+	fast := true
+	w.server.SetFault(func(r simulator.Request) simulator.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if fast && len(r.Query.Statuses) > 0 {
+			return result("REQUEST_TRAFFIC_EXCEED_LIMIT")
+		}
+		return simulator.Fault{}
+	})
+	w.pass(time.Minute)
+	before := w.client.Requests()
+	sum, err := w.run(refresh)
+	if err != nil || sum.Complete() {
+		t.Fatalf("%v, complete %v", err, sum.Complete())
+	}
+	if n := w.client.Requests() - before; n > 25 {
+		t.Errorf("%d requests although it was asked to slow down", n)
+	}
+	mu.Lock()
+	fast = false
+	mu.Unlock()
+	for range 2 {
+		w.pass(15 * time.Minute)
+		if sum, err = w.run(syncer.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !sum.Complete() {
+		t.Errorf("not complete: %s", sum.Reason())
+	}
+	w.equal("main", "")
+	if got := w.one("SELECT refresh_wanted_at FROM accounts"); got != "<nil>" {
+		t.Error("the refresh is not over")
+	}
+}

@@ -370,9 +370,16 @@ func (e *engine) closeRefresh(tx Tx, a *account, b books) (open bool, err error)
 		return open, nil
 	}
 	for i := range b.windows {
-		if w := &b.windows[i]; !w.RereadAt.IsZero() && w.LastError == "" {
+		w := &b.windows[i]
+		if !w.RereadAt.IsZero() && w.LastError == "" {
 			return open, nil
 		}
+		if open && w.State == bill.Done && w.RereadAt.IsZero() && !b.followed(w.ID, w.ProvedAt) {
+			return open, nil
+		}
+	}
+	if t := b.tail; open && t != nil && t.State == bill.Done && t.ProvedUntil.After(t.CoveredFrom) && !b.followed(0, t.AuditedAt) {
+		return open, nil
 	}
 	refreshed := b.RefreshedAt
 	if !refreshed.IsZero() && !b.RefreshWantedAt.IsZero() || refreshed.IsZero() && backfilled(b) {
@@ -382,6 +389,14 @@ func (e *engine) closeRefresh(tx Tx, a *account, b books) (open bool, err error)
 		return false, nil
 	}
 	return false, tx.SaveRefresh(a.Name, time.Time{}, refreshed)
+}
+
+// followed reports whether the refresh under way has looked for changes in a
+// window (0: the older part of the tail) that was last read in full at a given
+// time. A look that waits or failed has a schedule of its own.
+func (b *books) followed(window int64, read time.Time) bool {
+	c := b.chases[window]
+	return !read.Before(b.RefreshWantedAt) || !c.ProvedAt.Before(b.RefreshWantedAt) || c.State == bill.Waiting || c.State == bill.Failed
 }
 
 func (e *engine) summary() Summary {
