@@ -1,12 +1,16 @@
 package syncer_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"billsync/internal/bill"
 	"billsync/internal/simulator"
+	"billsync/internal/store"
 	"billsync/internal/syncer"
 )
 
@@ -218,5 +222,64 @@ func TestTailIsReadAgainDuringALongRun(t *testing.T) {
 	}
 	if got := w.one("SELECT count(*) > 1, max(first_seen_at) > min(first_seen_at) FROM bills WHERE order_no LIKE 'R%'"); got != "1|1" {
 		t.Errorf("bills that came during the run were not found by it: %s", got)
+	}
+}
+
+// failing is a store whose nth transaction fails when it is to be committed.
+type failing struct {
+	*store.Store
+	n *int
+}
+
+var errDiskFull = errors.New("the disk is full")
+
+func (s failing) Update(ctx context.Context, fn func(syncer.Tx) error) error {
+	return s.Store.Update(ctx, func(t *store.Tx) error {
+		if err := fn(t); err != nil {
+			return err
+		}
+		if *s.n--; *s.n == 0 {
+			return errDiskFull
+		}
+		return nil
+	})
+}
+
+// What was rolled back is neither counted nor called proved.
+func TestRolledBackIsNotCounted(t *testing.T) {
+	t.Parallel()
+	for n := 2; ; n++ {
+		w := newWorld(t, 50)
+		w.fill(45, 49)
+		w.sync() // the account and its windows are there
+		w.ledger.Change("", func(entries []simulator.Entry) []simulator.Entry {
+			for i := range entries {
+				entries[i].Status, entries[i].LastUpdate = "REFUNDED", w.now()
+			}
+			return entries
+		})
+		w.pass(time.Minute)
+		st := w.open()
+		left := n
+		sum, err := syncer.New(w.cfg, w.client, failing{st, &left}, nop, w.now).Run(w.ctx, full)
+		_ = st.Close()
+		if err == nil {
+			return // it ended before the nth transaction
+		}
+		if !errors.Is(err, errDiskFull) {
+			t.Fatal(err)
+		}
+		changed := w.one("SELECT count(*) FROM bills WHERE bill_status = 'REFUNDED'")
+		if got := fmt.Sprint(sum.Run.Changed); got != changed {
+			t.Errorf("transaction %d fails: %s changes counted, %s stored", n, got, changed)
+		}
+		if got := w.one("SELECT bills_changed FROM runs ORDER BY run_id DESC LIMIT 1"); got != changed {
+			t.Errorf("transaction %d fails: %s changes in runs, %s stored", n, got, changed)
+		}
+		proved := w.one("SELECT (SELECT count(*) FROM windows WHERE reread_at IS NULL) + (SELECT count(*) FROM tails WHERE proved_at IS NOT NULL)")
+		if got := fmt.Sprint(sum.Accounts[0].Proved); got != proved {
+			t.Errorf("transaction %d fails: %s windows are called proved, %s are", n, got, proved)
+		}
+		w.close()
 	}
 }

@@ -316,6 +316,7 @@ func (e *engine) conclude(ctx context.Context, o Options) (Summary, error) {
 		for _, a := range e.accounts {
 			a.stats.judged = false
 		}
+		e.close(context.WithoutCancel(ctx), o, "error", err)
 		return e.summary(), err
 	}
 	sum.Run = *e.run
