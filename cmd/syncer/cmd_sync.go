@@ -44,23 +44,30 @@ func (f *syncFlags) addDryRun(cmd *cobra.Command) {
 // options checks the flags and returns what they mean.
 func (f *syncFlags) options() (app.SyncOptions, error) {
 	o := app.SyncOptions{Accounts: f.accounts, Refresh: f.refresh, Full: f.full, RetryNow: f.now}
-	for _, d := range []struct {
-		flag, text string
-		date       *config.Date
-	}{{"--from", f.from, &o.From}, {"--to", f.to, &o.To}} {
-		if d.text == "" {
-			continue
-		}
-		date, err := config.ParseDate(d.text)
-		if err != nil {
-			return o, usagef("dates are days in the [sync] timezone", "%s: %v", d.flag, err)
-		}
-		*d.date = date
+	var err error
+	if o.From, o.To, err = dates(f.from, f.to); err != nil {
+		return o, err
 	}
 	if (f.full || f.refresh) && (f.from != "" || f.to != "") {
 		return o, usagef("--from and --to read their span again in any case", "--refresh and --full do not go with --from and --to")
 	}
 	return o, nil
+}
+
+// dates reads --from and --to; the zero Date is none.
+func dates(from, to string) (first, last config.Date, err error) {
+	for _, d := range []struct {
+		flag, text string
+		date       *config.Date
+	}{{"--from", from, &first}, {"--to", to, &last}} {
+		if d.text == "" {
+			continue
+		}
+		if *d.date, err = config.ParseDate(d.text); err != nil {
+			return first, last, usagef("dates are days in the [sync] timezone", "%s: %v", d.flag, err)
+		}
+	}
+	return first, last, nil
 }
 
 // app loads the configuration and returns the program.

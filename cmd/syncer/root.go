@@ -29,6 +29,7 @@ var commands = []func(*globals) *cobra.Command{
 	newRetryCmd,
 	newStatusCmd,
 	newPlanCmd,
+	newLookupCmd,
 	newInitCmd,
 	newCheckCmd,
 	newConfigCmd,

@@ -180,7 +180,7 @@ func failure(err error) error {
 	if !ok {
 		return err
 	}
-	v := &Verdict{Code: 3, Reason: f.Error(), Advice: f.Advice}
+	v := &Verdict{Code: 3, Reason: f.Error(), Advice: onceAdvice(f)}
 	if f.Outcome == bill.RefusedUs {
 		v.Code = 4
 	}
