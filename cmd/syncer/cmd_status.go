@@ -16,7 +16,7 @@ import (
 )
 
 func newStatusCmd(g *globals) *cobra.Command {
-	var healthy bool
+	var healthy, evidence bool
 	var maxAge time.Duration
 	cmd := &cobra.Command{
 		Use:     "status",
@@ -25,11 +25,21 @@ func newStatusCmd(g *globals) *cobra.Command {
 		Long: `Show for each account since when and until when every bill is proved to be
 stored, what waits and until when, what failed and what to do, and the latest
 runs. With --healthy nothing is printed: exit code 0 if everything is proved and
-no older than the schedule expects (or than --max-age), else 3.`,
+no older than the schedule expects (or than --max-age), else 3.
+
+With --evidence: of all that waits, failed or is refused the last request and
+answer with times and codes, to be sent to the API's support. Tokens, keys and
+full card numbers were removed from them before they were stored.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if healthy && evidence {
+				return usagef("--healthy prints nothing", "--healthy and --evidence do not go together")
+			}
 			a, cfg, err := g.app(cmd)
 			if err != nil {
 				return err
+			}
+			if evidence {
+				return g.evidence(cmd, a, cfg)
 			}
 			s, err := a.Status(cmd.Context())
 			if healthy {
@@ -51,8 +61,23 @@ no older than the schedule expects (or than --max-age), else 3.`,
 		},
 	}
 	cmd.Flags().BoolVar(&healthy, "healthy", false, "print nothing; exit 0 or 3")
+	cmd.Flags().BoolVar(&evidence, "evidence", false, "show the requests and answers that are kept for the API's support")
 	cmd.Flags().DurationVar(&maxAge, "max-age", 0, "with --healthy: how old the newest proof may be, such as 2h")
 	return cmd
+}
+
+// evidence prints what is kept for the API's support.
+func (g *globals) evidence(cmd *cobra.Command, a *app.App, cfg *config.Config) error {
+	cases, err := a.Evidence(cmd.Context())
+	switch {
+	case errors.Is(err, app.ErrNoDatabase) && !g.json:
+		return g.print(fmt.Sprintf("there is no database at %s yet, and so no evidence\nnext: syncer sync\n", a.DatabasePath()))
+	case err != nil && !errors.Is(err, app.ErrNoDatabase):
+		return err
+	case g.json:
+		return g.printJSON(evidenceJSON(cfg, cases))
+	}
+	return g.print(g.evidenceText(cases, cfg))
 }
 
 // healthy is for containers and monitors.
@@ -95,8 +120,13 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 		t.row(a.Account, g.number(a.Bills), from, to, fmt.Sprintf("%d of %d proved", a.WindowsProved, a.Windows), word)
 	}
 	b.WriteString(t.String())
+	kept := false
 	for _, a := range s.Accounts {
 		g.accountTrouble(&b, &a, cfg)
+		kept = kept || len(a.Waiting) > 0 || a.Refusal.Code != "" || a.Tail != nil && a.Tail.LastError != ""
+	}
+	if kept {
+		b.WriteString("\nfor the API's support: syncer status --evidence\n")
 	}
 	if len(s.ByStatus) > 0 {
 		b.WriteString("\n")
