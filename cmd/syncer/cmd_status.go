@@ -166,9 +166,22 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 			t.row(fmt.Sprint(r.ID), moment(r.StartedAt, cfg), took, g.number(int(r.Requests)), g.number(r.New), g.number(r.Changed), r.Outcome)
 		}
 		b.WriteString(t.String())
+		b.WriteString(lastRun(s.Runs[0]))
 	}
 	fmt.Fprintf(&b, "\nask the database: sqlite3 -readonly -box %s 'SELECT * FROM monthly_spend'\nmore: syncer help sql\n", near(s.Path))
 	return b.String()
+}
+
+// lastRun says why the latest run was not complete.
+func lastRun(r bill.Run) string {
+	why := r.Error
+	if r.Outcome == app.Killed {
+		why += "; \"syncer sync\" goes on where it was"
+	}
+	if r.Outcome == "complete" || why == "" {
+		return ""
+	}
+	return fmt.Sprintf("run %d: %s\n", r.ID, printable(why))
 }
 
 // accountTrouble says what of an account waits, failed or was refused, and what

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"billsync/internal/bill"
@@ -48,7 +49,43 @@ func (a *App) Status(ctx context.Context) (Status, error) {
 		return s, withCode(err)
 	}
 	defer a.logged("closing the database", st.Close)
-	return s, withCode(st.View(ctx, func(t *store.Tx) error { return a.fill(t, &s) }))
+	if err := st.View(ctx, func(t *store.Tx) error { return a.fill(t, &s) }); err != nil {
+		return s, withCode(err)
+	}
+	return s, withCode(a.findKilled(ctx, st, &s))
+}
+
+// Killed is the outcome of a run that is called running although nobody works
+// on the database. The next run notes it there; a status only says so.
+const Killed = "killed"
+
+// findKilled looks whether what is called running still runs.
+func (a *App) findKilled(ctx context.Context, st *store.Store, s *Status) error {
+	running := func(r bill.Run) bool { return r.Outcome == "running" }
+	if !slices.ContainsFunc(s.Runs, running) {
+		return nil
+	}
+	held, err := store.Held(s.Path)
+	if err != nil {
+		a.log.Debug().Err(err).Msg("nobody can say whether the run goes on")
+		return nil
+	}
+	if held {
+		return nil
+	}
+	// It may have ended after the runs were read: its end is stored before the
+	// lock is given back, so what is called running now was killed.
+	return st.View(ctx, func(t *store.Tx) error {
+		if s.Runs, err = t.Runs(len(s.Runs)); err != nil {
+			return err
+		}
+		for i := range s.Runs {
+			if running(s.Runs[i]) {
+				s.Runs[i].Outcome, s.Runs[i].Error = Killed, "the process ended without a word"
+			}
+		}
+		return nil
+	})
 }
 
 // Coverage is the part of Status that a run's summary needs: it leaves out the

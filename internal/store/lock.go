@@ -40,12 +40,26 @@ type holder struct {
 	Since time.Time `json:"since"`
 }
 
+const (
+	lockSuffix   = ".lock"
+	holderSuffix = ".holder"
+
+	// glances are how often a lock that is taken is tried again, and glance is
+	// the pause before that: whoever only looks holds it for an instant.
+	glances = 5
+	glance  = 10 * time.Millisecond
+)
+
 // TryLock takes the lock of a database for what is about to be done, such as
 // "sync". The error is a BusyError if another process holds it.
 func TryLock(path, doing string, now time.Time) (*Lock, error) {
 	path = realPath(path)
-	l := &Lock{flock: flock.New(path + ".lock"), holder: path + ".holder"}
+	l := &Lock{flock: flock.New(path + lockSuffix), holder: path + holderSuffix}
 	ok, err := l.flock.TryLock()
+	for i := 0; i < glances && !ok && err == nil; i++ {
+		time.Sleep(glance)
+		ok, err = l.flock.TryLock()
+	}
 	if err != nil {
 		return nil, &InputError{path, "its lock file cannot be used: " + err.Error(), "give this user write permission for the folder"}
 	}
