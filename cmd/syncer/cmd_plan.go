@@ -69,7 +69,7 @@ func (g *globals) plan(cmd *cobra.Command, o app.SyncOptions, probe bool) error 
 				bills = "~" + bills
 			}
 		}
-		t.row(s.Account, day(s.Span.Start, cfg)+" … "+day(s.Span.End, cfg), what, bills, g.number(s.Requests(p.PageSize)))
+		t.row(s.Account, g.days(s.Span, cfg), what, bills, g.number(s.Requests(p.PageSize)))
 	}
 	var b strings.Builder
 	b.WriteString(t.String())

@@ -115,7 +115,7 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 		}
 		from, to := "", ""
 		if !a.To.IsZero() {
-			from, to = day(a.From, cfg), moment(a.To, cfg)
+			from, to = firstDay(a.From, cfg), moment(a.To, cfg)
 		}
 		t.row(a.Account, g.number(a.Bills), from, to, fmt.Sprintf("%d of %d proved", a.WindowsProved, a.Windows), word)
 	}
@@ -191,7 +191,7 @@ func (g *globals) accountTrouble(b *strings.Builder, a *app.AccountStatus, cfg *
 		fmt.Fprintf(b, "\n%s is refused by the API since %s: %s\n", a.Account, moment(a.Refusal.At, cfg), a.Refusal.Reason)
 	}
 	for _, w := range a.Waiting {
-		line := fmt.Sprintf("\n%s %s … %s: %s", a.Account, day(w.Start, cfg), day(w.End, cfg), w.State)
+		line := fmt.Sprintf("\n%s %s: %s", a.Account, g.days(w.Span, cfg), w.State)
 		switch {
 		case !w.NextAttemptAt.IsZero():
 			line += " until " + moment(w.NextAttemptAt, cfg)
@@ -203,7 +203,7 @@ func (g *globals) accountTrouble(b *strings.Builder, a *app.AccountStatus, cfg *
 		fmt.Fprintf(b, "%s\n  %s\n", line, w.LastError)
 	}
 	if t := a.Tail; t != nil && t.LastError != "" {
-		fmt.Fprintf(b, "\n%s since %s: %s\n  %s\n", a.Account, day(t.CoveredFrom, cfg), t.State, t.LastError)
+		fmt.Fprintf(b, "\n%s since %s: %s\n  %s\n", a.Account, firstDay(t.CoveredFrom, cfg), t.State, t.LastError)
 	}
 	if a.Unread > 0 {
 		fmt.Fprintf(b, "\n%s: %s not read yet; \"syncer sync\" goes on\n", a.Account, plural(a.Unread, "window", g.number))

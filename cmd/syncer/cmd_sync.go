@@ -210,7 +210,7 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 		}
 		fmt.Fprintf(&b, "%s   %s: %s bills", acct.Name, word, n(st.Bills))
 		if !st.To.IsZero() {
-			fmt.Fprintf(&b, ", proved %s … %s", day(st.From, cfg), moment(st.To, cfg))
+			fmt.Fprintf(&b, ", proved %s … %s", firstDay(st.From, cfg), moment(st.To, cfg))
 		}
 		b.WriteString("\n")
 		fmt.Fprintf(&b, "%*s   this run: %s, %s proved\n", len([]rune(acct.Name)), "",
@@ -247,7 +247,7 @@ func (g *globals) trouble(t syncer.Trouble, cfg *config.Config) string {
 	if t.Tail {
 		what = "tail"
 	}
-	line := fmt.Sprintf("%s %s … %s: %s", what, day(t.Span.Start, cfg), day(t.Span.End, cfg), t.State)
+	line := fmt.Sprintf("%s %s: %s", what, g.days(t.Span, cfg), t.State)
 	if !t.Until.IsZero() {
 		line += " until " + moment(t.Until, cfg)
 	}

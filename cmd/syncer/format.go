@@ -9,6 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"billsync/internal/bill"
 	"billsync/internal/config"
 )
 
@@ -45,10 +46,23 @@ func plural(n int, noun string, number func(int) string) string {
 	return number(n) + " " + noun
 }
 
-// day and moment write times as people in the report's zone read them.
-func day(t time.Time, cfg *config.Config) string {
-	return t.Add(2 * time.Second).In(cfg.Report.Timezone).Format(time.DateOnly)
+// firstDay is the day a span of bill time begins with, as people in the
+// report's zone read it. Spans begin two seconds early.
+func firstDay(t time.Time, cfg *config.Config) string {
+	return t.Add(bill.Lead).In(cfg.Report.Timezone).Format(time.DateOnly)
 }
+
+// days are the first and the last day of a span. One that ends in the future, or
+// nowhere, goes on to now.
+func (g *globals) days(s bill.Span, cfg *config.Config) string {
+	last := "now"
+	if !s.End.IsZero() && !s.End.After(g.now()) {
+		last = s.End.In(cfg.Report.Timezone).Format(time.DateOnly)
+	}
+	return firstDay(s.Start, cfg) + " … " + last
+}
+
+// moment is a time as people in the report's zone read it.
 
 func moment(t time.Time, cfg *config.Config) string {
 	return t.In(cfg.Report.Timezone).Format("2006-01-02 15:04:05 -07:00")

@@ -19,7 +19,7 @@ func (g *globals) evidenceText(cases []app.Case, cfg *config.Config) string {
 	b.WriteString("Tokens, keys and full card numbers were removed before this was stored.\n")
 	for i := range cases {
 		c := &cases[i]
-		fmt.Fprintf(&b, "\n%s\n", caseTitle(c, cfg))
+		fmt.Fprintf(&b, "\n%s\n", g.caseTitle(c, cfg))
 		if c.Why != "" {
 			fmt.Fprintf(&b, "  %s\n", printable(c.Why))
 		}
@@ -60,14 +60,10 @@ func (g *globals) evidenceText(cases []app.Case, cfg *config.Config) string {
 }
 
 // caseTitle says what of an account this is about.
-func caseTitle(c *app.Case, cfg *config.Config) string {
+func (g *globals) caseTitle(c *app.Case, cfg *config.Config) string {
 	s := "account " + c.Account
 	if !c.Span.Start.IsZero() {
-		end := "now"
-		if !c.OpenEnd {
-			end = c.Span.End.In(cfg.Report.Timezone).Format(time.DateOnly)
-		}
-		s += fmt.Sprintf(", %s … %s", day(c.Span.Start, cfg), end)
+		s += ", " + g.days(c.Span, cfg)
 	}
 	s += ": " + c.State
 	if !c.Until.IsZero() {

@@ -5,6 +5,10 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
+
+	"billsync/internal/bill"
+	"billsync/internal/config"
 )
 
 // A run is called running while somebody works on the database, and killed once
@@ -49,4 +53,42 @@ func TestStatusSaysWhy(t *testing.T) {
 	ran(t, dir, 3, "sync", "-q")
 	out, _ := ran(t, dir, 0, "status")
 	contains(t, "status after an outage", out, "\nrun 1: 5 requests in a row got no answer: ")
+}
+
+// A window is shown from its first to its last day, and one that is open to now.
+func TestWindowDays(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, simulate(t, "--fault", "u=1"), 250, "")
+	synced, _ := ran(t, dir, 3, "sync")
+	status, _ := ran(t, dir, 0, "status")
+	evidence, _ := ran(t, dir, 0, "status", "--evidence")
+	// In Shanghai, two seconds behind the start.
+	waiting := look(t, dir, `SELECT date(window_start, '+8 hours', '+2 seconds') || ' … ' || date(window_end, '+8 hours')
+		FROM windows WHERE state = 'waiting'`)
+	for _, w := range waiting {
+		contains(t, "sync", synced, "       window "+w+": waiting until ")
+		contains(t, "status", status, "\nmain "+w+": waiting until ")
+		contains(t, "status --evidence", evidence, "\naccount main, "+w+": waiting until ")
+	}
+	if len(waiting) < 2 {
+		t.Errorf("%d windows wait, want several", len(waiting))
+	}
+
+	now := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
+	g, cfg := &globals{now: func() time.Time { return now }}, config.Default()
+	start := time.Date(2026, 8, 13, 15, 59, 58, 0, time.UTC)
+	for _, tt := range []struct {
+		end  time.Time
+		want string
+	}{
+		{time.Date(2026, 11, 20, 15, 59, 59, 0, time.UTC), "2026-08-14 … 2026-11-20"},
+		{time.Date(2026, 11, 20, 16, 0, 0, 0, time.UTC), "2026-08-14 … 2026-11-21"},
+		{now.Add(-2 * time.Minute), "2026-08-14 … 2026-11-21"},
+		{time.Date(2026, 11, 22, 15, 59, 59, 0, time.UTC), "2026-08-14 … now"},
+		{time.Time{}, "2026-08-14 … now"},
+	} {
+		if got := g.days(bill.Span{Start: start, End: tt.end}, cfg); got != tt.want {
+			t.Errorf("days(%s) = %q, want %q", tt.end, got, tt.want)
+		}
+	}
 }
