@@ -99,7 +99,7 @@ end, everything asked for is complete and proved, or the exit code says why not
 			}
 			o.Trigger = "sync"
 			if f.dryRun {
-				return g.plan(cmd, o, false)
+				return g.plan(cmd, o, false, "syncer sync")
 			}
 			return g.sync(cmd, o)
 		},
@@ -126,7 +126,11 @@ least the documented pauses, so use it only after talking to its support.`,
 			}
 			o.Trigger, o.Retry = "retry", true
 			if f.dryRun {
-				return g.plan(cmd, o, false)
+				next := "syncer retry"
+				if o.RetryNow {
+					next += " --now"
+				}
+				return g.plan(cmd, o, false, next)
 			}
 			return g.sync(cmd, o)
 		},

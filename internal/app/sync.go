@@ -72,6 +72,12 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 	if err := store.Check(ctx, path); err != nil {
 		return syncer.Summary{}, withCode(err)
 	}
+	switch there, err := store.Exists(path); {
+	case err != nil:
+		return syncer.Summary{}, withCode(err)
+	case !there && o.Retry:
+		return syncer.Summary{}, errNothingToRetry()
+	}
 	lock, err := store.TryLock(path, o.Trigger, a.now())
 	if err != nil {
 		return syncer.Summary{}, withCode(err)
@@ -96,6 +102,11 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 		return sum, withCode(err)
 	}
 	return sum, verdict(sum)
+}
+
+// errNothingToRetry says that a retry comes before the first sync.
+func errNothingToRetry() error {
+	return &InputError{"nothing to retry: there is no database yet", "run syncer sync"}
 }
 
 func (a *App) historyStart(account string) time.Time {

@@ -26,3 +26,9 @@ func Held(path string) (bool, error) {
 	}
 	return false, f.Unlock()
 }
+
+// Exists reports whether there is anything at a database's place yet.
+func Exists(path string) (bool, error) {
+	fresh, err := isFresh(path)
+	return !fresh, err
+}
