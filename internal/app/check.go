@@ -43,6 +43,9 @@ func (a *App) Check(ctx context.Context, offline bool) []Finding {
 	for _, w := range a.cfg.Warnings {
 		add("warn", "configuration", w, "correct it, or take it out", 0)
 	}
+	for _, w := range a.unserved() {
+		add("warn", "configuration", w, "take it out, or leave it for a later version", 0)
+	}
 	client, err := a.source()
 	if err != nil {
 		add("FAIL", "keys", err.Error(), hintOf(err), 2)
