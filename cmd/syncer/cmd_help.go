@@ -86,7 +86,7 @@ var sqlExamples = []struct{ what, query string }{
 	{"Why do payments fail?",
 		"SELECT fail_code, error_desc, bills, advice FROM failures_by_reason;"},
 	{"What is still open after a week?",
-		"SELECT order_no, bill_status, age_days, merchant_name, trade_amount, trade_currency FROM open_bills WHERE age_days > 7;"},
+		"SELECT order_no, bill_status, age_days, merchant_name, trade_decimal, trade_currency FROM open_bills WHERE age_days > 7;"},
 	{"The last bills of a card, as people read them:",
 		"SELECT transaction_time, merchant_name, trade_decimal, trade_currency, bill_status FROM bill_details " +
 			"WHERE card_last4 = '4242' ORDER BY transaction_time DESC LIMIT 20;"},
