@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"billsync/internal/app"
 	"billsync/internal/bill"
 	"billsync/internal/config"
 )
@@ -68,15 +68,8 @@ func moment(t time.Time, cfg *config.Config) string {
 	return t.In(cfg.Report.Timezone).Format("2006-01-02 15:04:05 -07:00")
 }
 
-func seconds(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	}
-	return d.Round(time.Minute).String()[:len(d.Round(time.Minute).String())-2]
-}
+// seconds is a duration as people read it.
+func seconds(d time.Duration) string { return app.DurationText(d) }
 
 func timeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {

@@ -163,10 +163,10 @@ func (a *App) checkAccount(ctx context.Context, client *worldfirst.Client, acct 
 	}
 	skew := a.now().Sub(page.ServerTime)
 	if skew.Abs() > clockTolerance {
-		return append(out, Finding{"warn", "clock", fmt.Sprintf("this machine's clock differs from the API's by %s", skew.Round(time.Second)),
+		return append(out, Finding{"warn", "clock", fmt.Sprintf("this machine's clock differs from the API's by %s", DurationText(skew.Abs().Round(time.Second))),
 			"synchronise it (NTP): requests carry the time, and windows end by it", 0})
 	}
-	return append(out, Finding{"ok", "clock", "agrees with the API's within " + clockTolerance.String(), "", 0})
+	return append(out, Finding{"ok", "clock", "agrees with the API's within " + DurationText(clockTolerance), "", 0})
 }
 
 func exitCodeOf(err error) int {

@@ -168,7 +168,7 @@ func (a *App) fillAccount(t *store.Tx, x *AccountStatus) error {
 		// Two rounds of the schedule and a quarter of an hour is late.
 		if due := a.next(expr, a.next(expr, x.To)); !due.IsZero() {
 			if late := a.now().Sub(due.Add(15 * time.Minute)); late > 0 {
-				x.Late = late.Truncate(time.Minute) + time.Minute
+				x.Late = late.Truncate(time.Second) + time.Second // never told as nothing
 			}
 		}
 	}
