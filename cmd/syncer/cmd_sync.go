@@ -173,8 +173,8 @@ func (g *globals) sync(cmd *cobra.Command, o app.SyncOptions) error {
 	if e := a.Close(); e != nil {
 		g.log.Error().Err(e).Msg("closing")
 	}
-	if sum.Run.ID == 0 {
-		return err // it did not come to a run
+	if sum.Run.ID == 0 || g.quiet && !g.json {
+		return err // it did not come to a run, or only what is wrong is wanted
 	}
 	if e := g.printSync(cmd.Context(), a, cfg, sum, err); e != nil {
 		return e
