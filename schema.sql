@@ -465,15 +465,28 @@ GROUP BY b.account, b.fail_code, f.error_desc, f.category, f.advice
 ORDER BY b.account, count(*) DESC, b.fail_code;
 
 -- Bills whose last word is not yet spoken, the oldest first: authorised but not
--- cleared, or in a status this program does not know.
+-- cleared, or in a status this program does not know. Decimal amounts are text,
+-- as in bill_details.
 CREATE VIEW open_bills AS
-SELECT bill_id, account, order_no, bill_no, bill_status, transaction_time, transaction_date,
-       CAST(julianday('now') - julianday(transaction_time) AS INTEGER) AS age_days,
-       merchant_name, card_last4, trade_amount, trade_currency, out_amount, out_currency
-FROM bills
-WHERE withdrawn_at IS NULL
-  AND coalesce(bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND')
-ORDER BY transaction_time;
+SELECT b.bill_id, b.account, b.order_no, b.bill_no, b.bill_status, b.transaction_time, b.transaction_date,
+       CAST(julianday('now') - julianday(b.transaction_time) AS INTEGER) AS age_days,
+       b.merchant_name, b.card_last4,
+       CASE WHEN b.trade_amount IS NULL THEN NULL
+            WHEN tc.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN b.trade_amount < 0 THEN '-' ELSE '' END, abs(b.trade_amount) / 100, abs(b.trade_amount) % 100)
+            WHEN tc.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN b.trade_amount < 0 THEN '-' ELSE '' END, abs(b.trade_amount) / 1000, abs(b.trade_amount) % 1000)
+            ELSE CAST(b.trade_amount AS TEXT) END AS trade_decimal,
+       b.trade_amount, b.trade_currency,
+       CASE WHEN b.out_amount IS NULL THEN NULL
+            WHEN oc.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN b.out_amount < 0 THEN '-' ELSE '' END, abs(b.out_amount) / 100, abs(b.out_amount) % 100)
+            WHEN oc.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN b.out_amount < 0 THEN '-' ELSE '' END, abs(b.out_amount) / 1000, abs(b.out_amount) % 1000)
+            ELSE CAST(b.out_amount AS TEXT) END AS out_decimal,
+       b.out_amount, b.out_currency
+FROM bills b
+LEFT JOIN currencies tc ON tc.currency = b.trade_currency
+LEFT JOIN currencies oc ON oc.currency = b.out_currency
+WHERE b.withdrawn_at IS NULL
+  AND coalesce(b.bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND')
+ORDER BY b.transaction_time;
 
 -- Orders that hold more than one bill, such as an authorisation and its increments.
 CREATE VIEW orders_with_several_bills AS

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"billsync/internal/app"
+	"billsync/internal/bill"
 	"billsync/internal/config"
 )
 
@@ -70,7 +71,7 @@ func (g *globals) acceptanceText(a app.Acceptance, dry bool, cfg *config.Config)
 	}
 	fmt.Fprintf(&b, "%s: %s of %s", word, a.Subject, a.Account)
 	if !a.Start.IsZero() && !a.End.IsZero() {
-		fmt.Fprintf(&b, ", %s … %s", day(a.Start, cfg), day(a.End, cfg))
+		fmt.Fprintf(&b, ", %s", g.days(bill.Span{Start: a.Start, End: a.End}, cfg))
 	}
 	if a.Reason != "" {
 		fmt.Fprintf(&b, "\n  %s", a.Reason)

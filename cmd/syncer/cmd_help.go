@@ -86,7 +86,7 @@ var sqlExamples = []struct{ what, query string }{
 	{"Why do payments fail?",
 		"SELECT fail_code, error_desc, bills, advice FROM failures_by_reason;"},
 	{"What is still open after a week?",
-		"SELECT order_no, bill_status, age_days, merchant_name, trade_amount, trade_currency FROM open_bills WHERE age_days > 7;"},
+		"SELECT order_no, bill_status, age_days, merchant_name, trade_decimal, trade_currency FROM open_bills WHERE age_days > 7;"},
 	{"What did the books say on 31 March at 18:00 (+08:00)?",
 		"SELECT out_currency, count(*), sum(out_amount) FROM bill_history " +
 			"WHERE valid_from <= '2026-03-31T10:00:00.000Z' AND (valid_to IS NULL OR valid_to > '2026-03-31T10:00:00.000Z') " +

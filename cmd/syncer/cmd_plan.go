@@ -25,7 +25,7 @@ nothing, unless --probe lets it count the bills of each window first.`,
 			if err != nil {
 				return err
 			}
-			return g.plan(cmd, o, probe)
+			return g.plan(cmd, o, probe, "syncer sync")
 		},
 	}
 	f.add(cmd, false)
@@ -34,8 +34,8 @@ nothing, unless --probe lets it count the bills of each window first.`,
 	return cmd
 }
 
-// plan prints what a run would ask for.
-func (g *globals) plan(cmd *cobra.Command, o app.SyncOptions, probe bool) error {
+// plan prints what a run would ask for, and the command that does it.
+func (g *globals) plan(cmd *cobra.Command, o app.SyncOptions, probe bool, next string) error {
 	a, cfg, err := g.app(cmd)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (g *globals) plan(cmd *cobra.Command, o app.SyncOptions, probe bool) error 
 				bills = "~" + bills
 			}
 		}
-		t.row(s.Account, day(s.Span.Start, cfg)+" … "+day(s.Span.End, cfg), what, bills, g.number(s.Requests(p.PageSize)))
+		t.row(s.Account, g.days(s.Span, cfg), what, bills, g.number(s.Requests(p.PageSize)))
 	}
 	var b strings.Builder
 	b.WriteString(t.String())
@@ -81,7 +81,7 @@ func (g *globals) plan(cmd *cobra.Command, o app.SyncOptions, probe bool) error 
 	} else {
 		fmt.Fprintf(&b, "\n%s, about %s at %g a second\n", plural(p.Requests, "request", g.number), seconds(p.Takes), cfg.API.RequestsPerSecond)
 	}
-	b.WriteString("next: syncer sync\n")
+	b.WriteString("next: " + next + "\n")
 	return g.print(b.String())
 }
 

@@ -20,7 +20,7 @@ that fails is logged and the next one comes.`,
 				return err
 			}
 			if dryRun {
-				return g.plan(cmd, o, false)
+				return g.plan(cmd, o, false, "syncer run")
 			}
 			a, _, err := g.app(cmd)
 			if err != nil {

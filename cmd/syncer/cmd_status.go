@@ -16,7 +16,7 @@ import (
 )
 
 func newStatusCmd(g *globals) *cobra.Command {
-	var healthy bool
+	var healthy, evidence bool
 	var maxAge time.Duration
 	cmd := &cobra.Command{
 		Use:     "status",
@@ -25,11 +25,21 @@ func newStatusCmd(g *globals) *cobra.Command {
 		Long: `Show for each account since when and until when every bill is proved to be
 stored, what waits and until when, what failed and what to do, and the latest
 runs. With --healthy nothing is printed: exit code 0 if everything is proved and
-no older than the schedule expects (or than --max-age), else 3.`,
+no older than the schedule expects (or than --max-age), else 3.
+
+With --evidence: of all that waits, failed or is refused the last request and
+answer with times and codes, to be sent to the API's support. Tokens, keys and
+full card numbers were removed from them before they were stored.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if healthy && evidence {
+				return usagef("--healthy prints nothing", "--healthy and --evidence do not go together")
+			}
 			a, cfg, err := g.app(cmd)
 			if err != nil {
 				return err
+			}
+			if evidence {
+				return g.evidence(cmd, a, cfg)
 			}
 			s, err := a.Status(cmd.Context())
 			if healthy {
@@ -51,8 +61,23 @@ no older than the schedule expects (or than --max-age), else 3.`,
 		},
 	}
 	cmd.Flags().BoolVar(&healthy, "healthy", false, "print nothing; exit 0 or 3")
+	cmd.Flags().BoolVar(&evidence, "evidence", false, "show the requests and answers that are kept for the API's support")
 	cmd.Flags().DurationVar(&maxAge, "max-age", 0, "with --healthy: how old the newest proof may be, such as 2h")
 	return cmd
+}
+
+// evidence prints what is kept for the API's support.
+func (g *globals) evidence(cmd *cobra.Command, a *app.App, cfg *config.Config) error {
+	cases, err := a.Evidence(cmd.Context())
+	switch {
+	case errors.Is(err, app.ErrNoDatabase) && !g.json:
+		return g.print(fmt.Sprintf("there is no database at %s yet, and so no evidence\nnext: syncer sync\n", a.DatabasePath()))
+	case err != nil && !errors.Is(err, app.ErrNoDatabase):
+		return err
+	case g.json:
+		return g.printJSON(evidenceJSON(cfg, cases))
+	}
+	return g.print(g.evidenceText(cases, cfg))
 }
 
 // healthy is for containers and monitors.
@@ -90,13 +115,18 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 		}
 		from, to := "", ""
 		if !a.To.IsZero() {
-			from, to = day(a.From, cfg), moment(a.To, cfg)
+			from, to = firstDay(a.From, cfg), moment(a.To, cfg)
 		}
 		t.row(a.Account, g.number(a.Bills), from, to, fmt.Sprintf("%d of %d proved", a.WindowsProved, a.Windows), word)
 	}
 	b.WriteString(t.String())
+	kept := false
 	for _, a := range s.Accounts {
 		g.accountTrouble(&b, &a, cfg)
+		kept = kept || len(a.Waiting) > 0 || a.Refusal.Code != "" || a.Tail != nil && a.Tail.LastError != ""
+	}
+	if kept {
+		b.WriteString("\nfor the API's support: syncer status --evidence\n")
 	}
 	if len(s.ByStatus) > 0 {
 		b.WriteString("\n")
@@ -137,9 +167,22 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 				g.number(r.Withdrawn), g.number(r.Returned), r.Outcome)
 		}
 		b.WriteString(t.String())
+		b.WriteString(lastRun(s.Runs[0]))
 	}
 	fmt.Fprintf(&b, "\nask the database: sqlite3 -readonly -box %s 'SELECT * FROM monthly_spend'\nmore: syncer help sql\n", near(s.Path))
 	return b.String()
+}
+
+// lastRun says why the latest run was not complete.
+func lastRun(r bill.Run) string {
+	why := r.Error
+	if r.Outcome == app.Killed {
+		why += "; \"syncer sync\" goes on where it was"
+	}
+	if r.Outcome == "complete" || why == "" {
+		return ""
+	}
+	return fmt.Sprintf("run %d: %s\n", r.ID, printable(why))
 }
 
 // accountTrouble says what of an account waits, failed or was refused, and what
@@ -149,7 +192,7 @@ func (g *globals) accountTrouble(b *strings.Builder, a *app.AccountStatus, cfg *
 		fmt.Fprintf(b, "\n%s is refused by the API since %s: %s\n", a.Account, moment(a.Refusal.At, cfg), a.Refusal.Reason)
 	}
 	for _, w := range a.Waiting {
-		line := fmt.Sprintf("\n%s %s … %s: %s", a.Account, day(w.Start, cfg), day(w.End, cfg), w.State)
+		line := fmt.Sprintf("\n%s %s: %s", a.Account, g.days(w.Span, cfg), w.State)
 		switch {
 		case !w.NextAttemptAt.IsZero():
 			line += " until " + moment(w.NextAttemptAt, cfg)
@@ -165,7 +208,7 @@ func (g *globals) accountTrouble(b *strings.Builder, a *app.AccountStatus, cfg *
 		fmt.Fprintf(b, "%s\n  %s\n", line, w.LastError)
 	}
 	if t := a.Tail; t != nil && t.LastError != "" {
-		fmt.Fprintf(b, "\n%s since %s: %s\n  %s\n", a.Account, day(t.CoveredFrom, cfg), t.State, t.LastError)
+		fmt.Fprintf(b, "\n%s since %s: %s\n  %s\n", a.Account, firstDay(t.CoveredFrom, cfg), t.State, t.LastError)
 	}
 	for _, c := range a.Chases {
 		fmt.Fprintf(b, "\n%s: looking for changed bills in window:%d: %s: %s\n", a.Account, c.WindowID, c.State, c.LastError)

@@ -44,23 +44,30 @@ func (f *syncFlags) addDryRun(cmd *cobra.Command) {
 // options checks the flags and returns what they mean.
 func (f *syncFlags) options() (app.SyncOptions, error) {
 	o := app.SyncOptions{Accounts: f.accounts, Refresh: f.refresh, Full: f.full, RetryNow: f.now}
-	for _, d := range []struct {
-		flag, text string
-		date       *config.Date
-	}{{"--from", f.from, &o.From}, {"--to", f.to, &o.To}} {
-		if d.text == "" {
-			continue
-		}
-		date, err := config.ParseDate(d.text)
-		if err != nil {
-			return o, usagef("dates are days in the [sync] timezone", "%s: %v", d.flag, err)
-		}
-		*d.date = date
+	var err error
+	if o.From, o.To, err = dates(f.from, f.to); err != nil {
+		return o, err
 	}
 	if (f.full || f.refresh) && (f.from != "" || f.to != "") {
 		return o, usagef("--from and --to read their span again in any case", "--refresh and --full do not go with --from and --to")
 	}
 	return o, nil
+}
+
+// dates reads --from and --to; the zero Date is none.
+func dates(from, to string) (first, last config.Date, err error) {
+	for _, d := range []struct {
+		flag, text string
+		date       *config.Date
+	}{{"--from", from, &first}, {"--to", to, &last}} {
+		if d.text == "" {
+			continue
+		}
+		if *d.date, err = config.ParseDate(d.text); err != nil {
+			return first, last, usagef("dates are days in the [sync] timezone", "%s: %v", d.flag, err)
+		}
+	}
+	return first, last, nil
 }
 
 // app loads the configuration and returns the program.
@@ -92,7 +99,7 @@ end, everything asked for is complete and proved, or the exit code says why not
 			}
 			o.Trigger = "sync"
 			if f.dryRun {
-				return g.plan(cmd, o, false)
+				return g.plan(cmd, o, false, "syncer sync")
 			}
 			return g.sync(cmd, o)
 		},
@@ -119,7 +126,11 @@ least the documented pauses, so use it only after talking to its support.`,
 			}
 			o.Trigger, o.Retry = "retry", true
 			if f.dryRun {
-				return g.plan(cmd, o, false)
+				next := "syncer retry"
+				if o.RetryNow {
+					next += " --now"
+				}
+				return g.plan(cmd, o, false, next)
 			}
 			return g.sync(cmd, o)
 		},
@@ -162,8 +173,8 @@ func (g *globals) sync(cmd *cobra.Command, o app.SyncOptions) error {
 	if e := a.Close(); e != nil {
 		g.log.Error().Err(e).Msg("closing")
 	}
-	if sum.Run.ID == 0 {
-		return err // it did not come to a run
+	if sum.Run.ID == 0 || g.quiet && !g.json {
+		return err // it did not come to a run, or only what is wrong is wanted
 	}
 	if e := g.printSync(cmd.Context(), a, cfg, sum, err); e != nil {
 		return e
@@ -205,7 +216,7 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 		}
 		fmt.Fprintf(&b, "%s   %s: %s bills", acct.Name, word, n(st.Bills))
 		if !st.To.IsZero() {
-			fmt.Fprintf(&b, ", proved %s … %s", day(st.From, cfg), moment(st.To, cfg))
+			fmt.Fprintf(&b, ", proved %s … %s", firstDay(st.From, cfg), moment(st.To, cfg))
 		}
 		b.WriteString("\n")
 		fmt.Fprintf(&b, "%*s   this run: %s, %s proved\n", len([]rune(acct.Name)), "",
@@ -259,7 +270,7 @@ func (g *globals) trouble(t syncer.Trouble, cfg *config.Config) string {
 	if t.Tail {
 		what = "tail"
 	}
-	line := fmt.Sprintf("%s %s … %s: %s", what, day(t.Span.Start, cfg), day(t.Span.End, cfg), t.State)
+	line := fmt.Sprintf("%s %s: %s", what, g.days(t.Span, cfg), t.State)
 	if !t.Until.IsZero() {
 		line += " until " + moment(t.Until, cfg)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -9,6 +8,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"billsync/internal/app"
+	"billsync/internal/bill"
 	"billsync/internal/config"
 )
 
@@ -45,24 +46,30 @@ func plural(n int, noun string, number func(int) string) string {
 	return number(n) + " " + noun
 }
 
-// day and moment write times as people in the report's zone read them.
-func day(t time.Time, cfg *config.Config) string {
-	return t.Add(2 * time.Second).In(cfg.Report.Timezone).Format(time.DateOnly)
+// firstDay is the day a span of bill time begins with, as people in the
+// report's zone read it. Spans begin two seconds early.
+func firstDay(t time.Time, cfg *config.Config) string {
+	return t.Add(bill.Lead).In(cfg.Report.Timezone).Format(time.DateOnly)
 }
+
+// days are the first and the last day of a span. One that ends in the future, or
+// nowhere, goes on to now.
+func (g *globals) days(s bill.Span, cfg *config.Config) string {
+	last := "now"
+	if !s.End.IsZero() && !s.End.After(g.now()) {
+		last = s.End.In(cfg.Report.Timezone).Format(time.DateOnly)
+	}
+	return firstDay(s.Start, cfg) + " … " + last
+}
+
+// moment is a time as people in the report's zone read it.
 
 func moment(t time.Time, cfg *config.Config) string {
 	return t.In(cfg.Report.Timezone).Format("2006-01-02 15:04:05 -07:00")
 }
 
-func seconds(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	}
-	return d.Round(time.Minute).String()[:len(d.Round(time.Minute).String())-2]
-}
+// seconds is a duration as people read it.
+func seconds(d time.Duration) string { return app.DurationText(d) }
 
 func timeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {

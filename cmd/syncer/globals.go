@@ -31,6 +31,7 @@ type globals struct {
 	quiet      bool
 	noColor    bool
 
+	zone    *time.Location // of times on the screen; nil until the configuration is read
 	log     zerolog.Logger // usable from the first line of a command
 	summed  bool           // the result told already how it ended: no error object behind it
 	started bool           // a command began its work: errors are no longer about the command line
@@ -43,7 +44,7 @@ func (g *globals) addFlags(root *cobra.Command) {
 	f.StringVar(&g.logLevel, "log-level", "", "debug, info, warn or error")
 	f.StringVar(&g.logFormat, "log-format", "", "auto, console or json")
 	f.BoolVar(&g.json, "json", false, "machine-readable result on standard output")
-	f.BoolVarP(&g.quiet, "quiet", "q", false, "log errors only, show no progress")
+	f.BoolVarP(&g.quiet, "quiet", "q", false, "only errors: no progress, no summary of a run")
 	f.BoolVar(&g.noColor, "no-color", false, "no colours")
 }
 
@@ -66,6 +67,7 @@ func (g *globals) load(cmd *cobra.Command) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.zone = cfg.Report.Timezone
 	g.setLog(cfg.Log.Level, cfg.Log.Format)
 	for _, w := range cfg.Warnings {
 		g.log.Warn().Msg(w)

@@ -141,7 +141,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	// from the uninterrupted run.
 	proved := number(t, torn, `SELECT coalesce(sum(p.pages), 0) FROM passes p JOIN windows w USING (window_id) WHERE w.state = 'done'`)
 	behind := number(t, torn, `SELECT coalesce(sum(next_page - 2), 0) FROM passes WHERE state = 'reading' AND window_id IS NOT NULL AND next_page > 1`)
-	out, _ := ran(t, torn, 0, "sync", "-q")
+	out, _ := ran(t, torn, 0, "sync")
 	contains(t, "the summary of the last run", out, "main   complete: ")
 	sound(t, torn, "at the end")
 	last := number(t, torn, lastRequests)

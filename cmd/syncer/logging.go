@@ -23,7 +23,7 @@ func (g *globals) logTo(w io.Writer, level, format string) {
 		parsed = zerolog.InfoLevel
 	}
 	if format == "console" || format != "json" && isTerminal(g.stderr) {
-		w = zerolog.ConsoleWriter{Out: w, NoColor: !g.colour(g.stderr), TimeFormat: "15:04:05.000"}
+		w = zerolog.ConsoleWriter{Out: w, NoColor: !g.colour(g.stderr), TimeFormat: "15:04:05.000", TimeLocation: g.zone}
 	}
 	g.log = zerolog.New(w).Level(parsed).With().Timestamp().Logger()
 }

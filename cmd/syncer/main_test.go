@@ -26,6 +26,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each program waits a second at its end
 			env.Setenv("PAST", time.Now().AddDate(0, 0, -105).Format(time.DateOnly))
+			env.Setenv("WEEK", time.Now().AddDate(0, 0, -98).Format(time.DateOnly)) // after PAST
 			env.Setenv("EARLIER", time.Now().AddDate(0, 0, -150).Format(time.DateOnly))
 			env.Setenv("FUTURE", time.Now().AddDate(0, 0, 3).Format(time.DateOnly))
 			return nil

@@ -233,7 +233,7 @@ func TestSyncStopped(t *testing.T) {
 		contains(t, "standard error after "+tt.name, c.err.String(), "finishing what is in hand, once more to stop now", "stopped by "+tt.name, "running it again continues")
 		contains(t, "standard output after "+tt.name, c.out.String(), fmt.Sprintf(`"outcome":"interrupted","code":%d,`, tt.want))
 	}
-	out, _ := ran(t, dir, 0, "sync", "-q")
+	out, _ := ran(t, dir, 0, "sync")
 	contains(t, "the summary of the run after", out, "complete: ")
 	rows := look(t, dir, "SELECT outcome FROM runs ORDER BY run_id")
 	if got := strings.Join(rows, " "); got != "interrupted interrupted complete" {
@@ -387,7 +387,10 @@ func TestSyncNotYes(t *testing.T) {
 			if got := look(t, dir, "SELECT count(*) FROM evidence WHERE request_body IS NOT NULL AND response_body IS NOT NULL"); got[0] == "0" {
 				t.Errorf("no evidence is kept for support")
 			}
-			ran(t, dir, tt.want, "sync", "-q")
+			out, errout = ran(t, dir, tt.want, "sync", "-q")
+			if lines := strings.Split(strings.TrimSpace(errout), "\n"); out != "" || !strings.HasPrefix(lines[len(lines)-1], "hint: ") || !strings.HasPrefix(lines[len(lines)-2], "syncer: main: ") {
+				t.Errorf("a quiet sync that is not complete says %q and %q, want only why it is not", out, errout)
+			}
 			if tt.want == 4 {
 				ran(t, dir, 4, "check")
 				return
@@ -418,7 +421,7 @@ func TestSyncWithoutAnAnswer(t *testing.T) {
 	for _, tt := range []struct{ name, dir string }{{"nothing read yet", fresh}, {"only the tail is due", proved}} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			out, errout := ran(t, tt.dir, 3, "sync", "-q")
+			out, errout := ran(t, tt.dir, 3, "sync")
 			contains(t, "standard output", out, "main   NOT complete: ")
 			contains(t, "standard error", errout, "\nhint: ")
 			if got := look(t, tt.dir, "SELECT outcome FROM runs ORDER BY run_id DESC LIMIT 1"); got[0] != "incomplete" {

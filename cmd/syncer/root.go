@@ -30,6 +30,7 @@ var commands = []func(*globals) *cobra.Command{
 	newAcceptCmd,
 	newStatusCmd,
 	newPlanCmd,
+	newLookupCmd,
 	newInitCmd,
 	newCheckCmd,
 	newConfigCmd,

@@ -195,6 +195,15 @@ func withCode(err error) error {
 	return err
 }
 
+// busy is withCode for the error of a lock, told in the report's time zone.
+func (a *App) busy(err error) error {
+	var busy *store.BusyError
+	if errors.As(err, &busy) {
+		busy.Zone = a.cfg.Report.Timezone
+	}
+	return withCode(err)
+}
+
 // SetLog replaces the logger, for as long as a progress bar stands between it
 // and the terminal. It must come before the first use of the App.
 func (a *App) SetLog(log zerolog.Logger) { a.log = log }

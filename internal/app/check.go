@@ -43,6 +43,9 @@ func (a *App) Check(ctx context.Context, offline bool) []Finding {
 	for _, w := range a.cfg.Warnings {
 		add("warn", "configuration", w, "correct it, or take it out", 0)
 	}
+	for _, w := range a.unserved() {
+		add("warn", "configuration", w, "take it out, or leave it for a later version", 0)
+	}
 	client, err := a.source()
 	if err != nil {
 		add("FAIL", "keys", err.Error(), hintOf(err), 2)
@@ -160,10 +163,10 @@ func (a *App) checkAccount(ctx context.Context, client *worldfirst.Client, acct 
 	}
 	skew := a.now().Sub(page.ServerTime)
 	if skew.Abs() > clockTolerance {
-		return append(out, Finding{"warn", "clock", fmt.Sprintf("this machine's clock differs from the API's by %s", skew.Round(time.Second)),
+		return append(out, Finding{"warn", "clock", fmt.Sprintf("this machine's clock differs from the API's by %s", DurationText(skew.Abs().Round(time.Second))),
 			"synchronise it (NTP): requests carry the time, and windows end by it", 0})
 	}
-	return append(out, Finding{"ok", "clock", "agrees with the API's within " + clockTolerance.String(), "", 0})
+	return append(out, Finding{"ok", "clock", "agrees with the API's within " + DurationText(clockTolerance), "", 0})
 }
 
 func exitCodeOf(err error) int {
@@ -180,7 +183,7 @@ func failure(err error) error {
 	if !ok {
 		return err
 	}
-	v := &Verdict{Code: 3, Reason: f.Error(), Advice: f.Advice}
+	v := &Verdict{Code: 3, Reason: f.Error(), Advice: onceAdvice(f)}
 	if f.Outcome == bill.RefusedUs {
 		v.Code = 4
 	}

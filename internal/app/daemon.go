@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"billsync/internal/schedule"
@@ -26,6 +27,9 @@ func (a *App) Daemon(ctx context.Context) error {
 	if err := a.claim(ctx); err != nil {
 		return err
 	}
+	for _, w := range a.unserved() {
+		a.log.Warn().Msg(w)
+	}
 	job := func(o SyncOptions) func(context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := a.Sync(ctx, o)
@@ -45,6 +49,21 @@ func (a *App) Daemon(ctx context.Context) error {
 	err := r.Run(ctx)
 	a.log.Info().Msg("daemon stopped")
 	return err
+}
+
+// unserved names what the configuration asks for and this version does not do.
+// Nobody should wait for notifications that nothing receives.
+func (a *App) unserved() []string {
+	var out []string
+	for _, s := range []struct{ key, what, listen string }{
+		{"web.listen", "the page, metrics and health", a.cfg.Web.Listen},
+		{"webhook.listen", "bill notifications", a.cfg.Webhook.Listen},
+	} {
+		if s.listen != "" {
+			out = append(out, fmt.Sprintf("%s = %q: this version does not serve %s yet, nothing listens there", s.key, s.listen, s.what))
+		}
+	}
+	return out
 }
 
 // claim opens the database once, so that a wrong file or another origin is told

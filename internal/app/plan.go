@@ -35,6 +35,8 @@ func (a *App) Plan(ctx context.Context, o SyncOptions, probe bool) (Plan, error)
 	work := a.newSyncer(source, nil)
 	st, err := store.OpenReader(ctx, a.cfg.Database.URL)
 	switch {
+	case errors.Is(err, store.ErrNoDatabase) && o.Retry:
+		return p, errNothingToRetry()
 	case errors.Is(err, store.ErrNoDatabase):
 		p.Steps, err = work.Preview(nil, opts)
 	case err == nil:

@@ -97,11 +97,11 @@ func (a *App) realAPI(cfg *worldfirst.Config) (*url.URL, error) {
 	}
 	cfg.BaseURL = api.BaseURL
 	if cfg.PrivateKey, err = worldfirst.LoadPrivateKey(api.PrivateKeyFile); err != nil {
-		return nil, &InputError{"api.private_key_file: " + err.Error(), `"syncer init --keys" makes a key pair; register its public half in the Developer Center`}
+		return nil, &InputError{"api.private_key_file: " + err.Error(), worldfirst.PrivateKeyAdvice(err)}
 	}
 	if api.ServerPublicKeyFile != "" {
 		if cfg.ServerKeys, err = worldfirst.LoadPublicKeys(api.ServerPublicKeyFile); err != nil {
-			return nil, &InputError{"api.server_public_key_file: " + err.Error(), "copy WorldFirst's public key from the Developer Center into that file"}
+			return nil, &InputError{"api.server_public_key_file: " + err.Error(), worldfirst.PublicKeyAdvice(err)}
 		}
 	}
 	return base, nil

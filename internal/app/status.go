@@ -52,7 +52,43 @@ func (a *App) Status(ctx context.Context) (Status, error) {
 		return s, withCode(err)
 	}
 	defer a.logged("closing the database", st.Close)
-	return s, withCode(st.View(ctx, func(t *store.Tx) error { return a.fill(t, &s) }))
+	if err := st.View(ctx, func(t *store.Tx) error { return a.fill(t, &s) }); err != nil {
+		return s, withCode(err)
+	}
+	return s, withCode(a.findKilled(ctx, st, &s))
+}
+
+// Killed is the outcome of a run that is called running although nobody works
+// on the database. The next run notes it there; a status only says so.
+const Killed = "killed"
+
+// findKilled looks whether what is called running still runs.
+func (a *App) findKilled(ctx context.Context, st *store.Store, s *Status) error {
+	running := func(r bill.Run) bool { return r.Outcome == "running" }
+	if !slices.ContainsFunc(s.Runs, running) {
+		return nil
+	}
+	held, err := store.Held(s.Path)
+	if err != nil {
+		a.log.Debug().Err(err).Msg("nobody can say whether the run goes on")
+		return nil
+	}
+	if held {
+		return nil
+	}
+	// It may have ended after the runs were read: its end is stored before the
+	// lock is given back, so what is called running now was killed.
+	return st.View(ctx, func(t *store.Tx) error {
+		if s.Runs, err = t.Runs(len(s.Runs)); err != nil {
+			return err
+		}
+		for i := range s.Runs {
+			if running(s.Runs[i]) {
+				s.Runs[i].Outcome, s.Runs[i].Error = Killed, "the process ended without a word"
+			}
+		}
+		return nil
+	})
 }
 
 // Coverage is the part of Status that a run's summary needs: it leaves out the
@@ -151,7 +187,7 @@ func (a *App) fillAccount(t *store.Tx, x *AccountStatus) error {
 		// Two rounds of the schedule and a quarter of an hour is late.
 		if due := a.next(expr, a.next(expr, x.To)); !due.IsZero() {
 			if late := a.now().Sub(due.Add(15 * time.Minute)); late > 0 {
-				x.Late = late.Truncate(time.Minute) + time.Minute
+				x.Late = late.Truncate(time.Second) + time.Second // never told as nothing
 			}
 		}
 	}

@@ -72,9 +72,15 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 	if err := store.Check(ctx, path); err != nil {
 		return syncer.Summary{}, withCode(err)
 	}
+	switch there, err := store.Exists(path); {
+	case err != nil:
+		return syncer.Summary{}, withCode(err)
+	case !there && o.Retry:
+		return syncer.Summary{}, errNothingToRetry()
+	}
 	lock, err := store.TryLock(path, o.Trigger, a.now())
 	if err != nil {
-		return syncer.Summary{}, withCode(err)
+		return syncer.Summary{}, a.busy(err)
 	}
 	defer a.logged("giving the lock back", lock.Unlock)
 	st, err := store.Open(ctx, path, a.cfg.Report.Timezone)
@@ -95,7 +101,12 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 	if err != nil {
 		return sum, withCode(err)
 	}
-	return sum, verdict(sum)
+	return sum, a.verdict(sum)
+}
+
+// errNothingToRetry says that a retry comes before the first sync.
+func errNothingToRetry() error {
+	return &InputError{"nothing to retry: there is no database yet", "run syncer sync"}
 }
 
 func (a *App) historyStart(account string) time.Time {
@@ -125,7 +136,7 @@ func (a *App) logRun(sum syncer.Summary, err error) {
 }
 
 // verdict turns what is not complete into an error with its exit code.
-func verdict(sum syncer.Summary) error {
+func (a *App) verdict(sum syncer.Summary) error {
 	switch {
 	case sum.Refused():
 		var advice []string
@@ -136,7 +147,7 @@ func verdict(sum syncer.Summary) error {
 		}
 		return &Verdict{4, sum.Reason(), strings.Join(compact(advice), "; ")}
 	case !sum.Complete():
-		return &Verdict{3, sum.Reason(), nextStep(sum)}
+		return &Verdict{3, sum.Reason(), a.nextStep(sum)}
 	}
 	return nil
 }
@@ -152,12 +163,12 @@ func compact(list []string) []string {
 }
 
 // nextStep says how an incomplete run goes on.
-func nextStep(sum syncer.Summary) string {
+func (a *App) nextStep(sum syncer.Summary) string {
 	var until time.Time
 	failed, rejected := false, false
-	for _, a := range sum.Accounts {
-		rejected = rejected || a.Rejected > 0
-		for _, t := range a.Open {
+	for _, acct := range sum.Accounts {
+		rejected = rejected || acct.Rejected > 0
+		for _, t := range acct.Open {
 			failed = failed || t.State == "failed"
 			if !t.Until.IsZero() && (until.IsZero() || t.Until.Before(until)) {
 				until = t.Until
@@ -170,7 +181,7 @@ func nextStep(sum syncer.Summary) string {
 	case failed:
 		return "\"syncer status\" says what failed and what to do; \"syncer retry\" asks again"
 	case !until.IsZero():
-		return "running it again after " + until.UTC().Format(time.RFC3339) + " asks for what waits; the daemon does so by itself"
+		return "running it again after " + until.In(a.cfg.Report.Timezone).Format("2006-01-02 15:04:05 -07:00") + " asks for what waits; the daemon does so by itself"
 	case rejected:
 		return "\"syncer status\" shows what could not be understood; \"syncer accept item:ID --note TEXT\" lets it be"
 	}

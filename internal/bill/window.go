@@ -172,7 +172,7 @@ type Chase struct {
 	Account  string
 	WindowID int64 // 0: the older part of the tail
 	// Counts is how many bills of a status the provider counts; "" is all.
-	Counts    map[string]int
+	Counts map[string]int
 	// CountedAt is when these counts were found to differ from what was stored,
 	// so that the window was read in full; zero if they do not differ.
 	CountedAt time.Time

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -171,6 +173,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv("STORE_TEST_HOLD"); path != "" {
 		os.Exit(hold(path))
 	}
+	if path := os.Getenv("STORE_TEST_LOOK"); path != "" {
+		os.Exit(lookHere(path))
+	}
 	os.Exit(m.Run())
 }
 
@@ -187,5 +192,31 @@ func hold(path string) int {
 	if err := l.Unlock(); err != nil {
 		return 1
 	}
+	return 0
+}
+
+// lookHere looks at a database as somebody who may not write beside it, and says
+// what it found: the other process of a test.
+func lookHere(path string) int {
+	s, err := store.OpenReader(context.Background(), path)
+	if err != nil {
+		var h interface{ Hint() string }
+		if errors.As(err, &h) {
+			err = fmt.Errorf("%w\nhint: %s", err, h.Hint())
+		}
+		fmt.Println(err)
+		return 0
+	}
+	defer s.Close()
+	var orders []string
+	if err := s.Reader().Select(&orders, "SELECT order_no FROM bills"); err != nil {
+		fmt.Println(err)
+		return 0
+	}
+	err = s.View(context.Background(), func(tx *store.Tx) error {
+		_, err := tx.Coverage()
+		return err
+	})
+	fmt.Println("orders", orders, err)
 	return 0
 }

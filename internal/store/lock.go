@@ -21,12 +21,23 @@ type Lock struct {
 
 // A BusyError says that another syncer works on the database.
 type BusyError struct {
-	Path   string
-	Holder string // who, as far as known
+	Path  string
+	PID   int // who, as far as known; 0: not
+	Doing string
+	Since time.Time
+	Zone  *time.Location // in which Since is told; nil: UTC
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("another syncer is working on %s%s", e.Path, e.Holder)
+	s := "another syncer is working on " + e.Path
+	if e.PID == 0 {
+		return s
+	}
+	since := e.Since.UTC()
+	if e.Zone != nil {
+		since = e.Since.In(e.Zone)
+	}
+	return fmt.Sprintf("%s: process %d, %s, since %s", s, e.PID, e.Doing, since.Format("2006-01-02 15:04:05 -07:00"))
 }
 
 // Hint says what to do about it.
@@ -40,17 +51,31 @@ type holder struct {
 	Since time.Time `json:"since"`
 }
 
+const (
+	lockSuffix   = ".lock"
+	holderSuffix = ".holder"
+
+	// glances are how often a lock that is taken is tried again, and glance is
+	// the pause before that: whoever only looks holds it for an instant.
+	glances = 5
+	glance  = 10 * time.Millisecond
+)
+
 // TryLock takes the lock of a database for what is about to be done, such as
 // "sync". The error is a BusyError if another process holds it.
 func TryLock(path, doing string, now time.Time) (*Lock, error) {
 	path = realPath(path)
-	l := &Lock{flock: flock.New(path + ".lock"), holder: path + ".holder"}
+	l := &Lock{flock: flock.New(path + lockSuffix), holder: path + holderSuffix}
 	ok, err := l.flock.TryLock()
+	for i := 0; i < glances && !ok && err == nil; i++ {
+		time.Sleep(glance)
+		ok, err = l.flock.TryLock()
+	}
 	if err != nil {
 		return nil, &InputError{path, "its lock file cannot be used: " + err.Error(), "give this user write permission for the folder"}
 	}
 	if !ok {
-		return nil, &BusyError{path, readHolder(l.holder)}
+		return nil, readHolder(path, l.holder)
 	}
 	// Who holds it is told in a second file: the lock file itself is never
 	// deleted or replaced, or two processes could hold a lock of that name.
@@ -83,11 +108,12 @@ func (l *Lock) Unlock() error {
 	return l.flock.Unlock()
 }
 
-func readHolder(path string) string {
+// readHolder says who holds the lock of a database, as far as the note tells.
+func readHolder(path, note string) *BusyError {
 	var h holder
-	data, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(data, &h) != nil || h.PID == 0 {
-		return ""
+	data, err := os.ReadFile(note)
+	if err != nil || json.Unmarshal(data, &h) != nil {
+		return &BusyError{Path: path}
 	}
-	return fmt.Sprintf(": process %d, %s, since %s", h.PID, strings.TrimSpace(h.Doing), h.Since.Format(time.RFC3339))
+	return &BusyError{Path: path, PID: h.PID, Doing: strings.TrimSpace(h.Doing), Since: h.Since}
 }

@@ -100,7 +100,7 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 		s.Close()
 		return nil, explain(path, "opening", err)
 	}
-	if s.ro, err = openReaders(path); err != nil {
+	if s.ro, err = openReaders(path, "ro"); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -117,7 +117,14 @@ func OpenReader(ctx context.Context, path string) (*Store, error) {
 	if fresh {
 		return nil, fmt.Errorf("%s: %w", path, ErrNoDatabase)
 	}
-	version, err := identify(ctx, path, "ro")
+	mode := "ro"
+	version, err := identify(ctx, path, mode)
+	var denied *deniedError
+	if errors.As(err, &denied) {
+		if mode, err = withoutWriting(path); err == nil {
+			version, err = identify(ctx, path, mode)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -125,15 +132,15 @@ func OpenReader(ctx context.Context, path string) (*Store, error) {
 		return nil, &InputError{path, fmt.Sprintf("it was made by an older version of syncer (schema %d of %d)", version, schemaVersion),
 			"run \"syncer sync\" once: it brings the database up to date and keeps all that is in it"}
 	}
-	ro, err := openReaders(path)
+	ro, err := openReaders(path, mode)
 	if err != nil {
 		return nil, err
 	}
 	return &Store{path: path, ro: ro}, nil
 }
 
-func openReaders(path string) (*sqlx.DB, error) {
-	ro, err := sqlx.Open("sqlite3", dsn(path, "mode=ro&_query_only=on&_busy_timeout=5000"))
+func openReaders(path, mode string) (*sqlx.DB, error) {
+	ro, err := sqlx.Open("sqlite3", dsn(path, "mode="+mode+"&_query_only=on&_busy_timeout=5000"))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
@@ -230,7 +237,7 @@ func identify(ctx context.Context, path, mode string) (version int64, err error)
 	head := make([]byte, 16)
 	f, err := os.Open(path)
 	if err != nil {
-		return 0, &InputError{path, err.Error(), "give this user permission to read and write it"}
+		return 0, &InputError{path, err.Error(), "give this user permission to read it, and to write it for a sync"}
 	}
 	_, err = f.Read(head)
 	_ = f.Close()
@@ -344,7 +351,7 @@ func explain(path, doing string, err error) error {
 	case sqlite3.ErrFull:
 		return &Problem{path, doing, errors.New("the disk is full"), "free some space and run syncer again: it goes on from its checkpoint"}
 	case sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrPerm:
-		return &InputError{path, "it cannot be written: " + e.Error(), "give this user write permission for the file and its folder"}
+		return &deniedError{&InputError{path, "it cannot be written: " + e.Error(), "give this user write permission for the file and its folder"}}
 	case sqlite3.ErrBusy, sqlite3.ErrLocked:
 		return &Problem{path, doing, errors.New("another program holds the database locked"), "close it there (an open transaction, a backup), and run syncer again"}
 	case sqlite3.ErrIoErr:

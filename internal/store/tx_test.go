@@ -201,10 +201,14 @@ func TestLock(t *testing.T) {
 	if !errors.As(err, &busy) {
 		t.Fatalf("TryLock beside another process = %v (%T), want a BusyError", err, err)
 	}
-	for _, w := range []string{path, "process " + strconv.Itoa(cmd.Process.Pid), "sync", "2026-01-31T18:30:00Z"} {
+	for _, w := range []string{path, "process " + strconv.Itoa(cmd.Process.Pid), "sync", "since 2026-01-31 18:30:00 +00:00"} {
 		if !strings.Contains(err.Error(), w) {
 			t.Errorf("TryLock = %q, want %q in it", err, w)
 		}
+	}
+	busy.Zone = shanghai
+	if want := "since 2026-02-01 02:30:00 +08:00"; !strings.Contains(err.Error(), want) {
+		t.Errorf("in Shanghai it says %q, want %q in it", err, want)
 	}
 	if hint := busy.Hint(); hint == "" {
 		t.Errorf("Hint() of %v is empty", err)

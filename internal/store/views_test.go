@@ -29,6 +29,11 @@ func TestBillDetailsDecimals(t *testing.T) {
 		}
 	}
 	insert(t, s, bills...)
+	// The bills have no status, so open_bills shows them all.
+	for i, r := range grid(t, s, "SELECT trade_decimal, out_decimal, trade_amount, out_amount, trade_currency, out_currency FROM open_bills ORDER BY bill_id") {
+		a := *bills[i].Trade
+		same(t, fmt.Sprintf("open_bills of %#v", a), r, []any{a.Decimal(), a.Decimal(), a.Value, a.Value, a.Currency, a.Currency})
+	}
 	for i, r := range grid(t, s, "SELECT trade_decimal, out_decimal, in_decimal, trade_amount, out_amount, in_amount, trade_currency FROM bill_details ORDER BY bill_id") {
 		a := *bills[i].Trade
 		same(t, fmt.Sprintf("bill_details of %#v", a), r, []any{a.Decimal(), a.Decimal(), a.Decimal(), a.Value, a.Value, a.Value, a.Currency})
@@ -143,6 +148,7 @@ func TestOpenBills(t *testing.T) {
 	same(t, "open_bills, the oldest first", grid(t, s, "SELECT bill_status FROM open_bills"), [][]any{
 		{"WAITING_DEDUCT"}, {"PARTIAL_CANCEL"}, {"WAITING_CLEARANCE"}, {nil}, {"BRAND_NEW"},
 	})
+	same(t, "amounts of open_bills", grid(t, s, "SELECT DISTINCT trade_decimal, trade_amount, out_decimal, out_amount FROM open_bills"), [][]any{{nil, nil, "0.01", int64(1)}})
 	age := grid(t, s, "SELECT age_days FROM open_bills WHERE bill_status = 'BRAND_NEW'")[0][0].(int64)
 	if want := int64(time.Since(day(20)) / (24 * time.Hour)); age != want && age != want+1 {
 		t.Errorf("age_days of a bill of %s = %d, want %d", day(20), age, want)

@@ -31,10 +31,13 @@ var (
 	errDamaged   = errors.New("not a key: a PEM block is damaged or cut off")
 	errNotRSA    = errors.New("not an RSA key: the provider takes RSA only")
 	errOpenSSH   = errors.New("not a key the provider knows: this is OpenSSH's own form, make one with openssl genrsa")
-	errEncrypted = errors.New("the key is encrypted: remove its passphrase with openssl pkcs8 -topk8 -nocrypt")
+	errEncrypted = errors.New("the key is encrypted: it is needed without a passphrase")
 	errIsPublic  = errors.New("this is a public key, the private key is needed")
 	errIsPrivate = errors.New("this is a private key, WorldFirst's public key is needed")
 	errSeveral   = errors.New("more than one key, exactly one is needed")
+	errShort     = errors.New("the key is too short")
+	errOpen      = errors.New("it can be read or written by others")
+	errNotFile   = errors.New("not a key file")
 )
 
 // byteOrderMark is what some Windows editors put before a text.
@@ -122,14 +125,13 @@ func LoadPrivateKey(path string) (*rsa.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading private key: %w", err)
 	}
+	key, err := ParsePrivateKey(data)
+	if err != nil { // whoever may read what is no key does no harm
+		return nil, fmt.Errorf("reading private key: %s: %w", path, err)
+	}
 	// Windows has no such bits; the file's mode says nothing there.
 	if mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("reading private key: %s can be read or written by others (mode %#o): run chmod 600 %s",
-			path, mode.Perm(), path)
-	}
-	key, err := ParsePrivateKey(data)
-	if err != nil {
-		return nil, fmt.Errorf("reading private key: %s: %w", path, err)
+		return nil, fmt.Errorf("reading private key: %s: %w (mode %#o): run chmod 600 %s", path, errOpen, mode.Perm(), path)
 	}
 	return key, nil
 }
@@ -154,10 +156,10 @@ func readKeyFile(path string) ([]byte, fs.FileMode, error) {
 		return nil, 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s is not a file", path)
+		return nil, 0, fmt.Errorf("%s: %w: it is a folder or a device", path, errNotFile)
 	}
 	if info.Size() > maxKeyFile {
-		return nil, 0, fmt.Errorf("%s is too large to be a key", path)
+		return nil, 0, fmt.Errorf("%s: %w: it is too large", path, errNotFile)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -236,7 +238,7 @@ func isEncrypted(der []byte) bool {
 
 func checkBits(bits int) error {
 	if bits < minKeyBits {
-		return fmt.Errorf("the key has %d bits, the provider asks for at least %d", bits, minKeyBits)
+		return fmt.Errorf("%w: it has %d bits, the provider asks for at least %d", errShort, bits, minKeyBits)
 	}
 	return nil
 }
