@@ -61,6 +61,9 @@ func TestParseValue(t *testing.T) {
 
 var valueRule = regexp.MustCompile(`\A-?[0-9]{1,18}\z`)
 
+// shownRule has one digit at least before the point, and no zero in front.
+var shownRule = regexp.MustCompile(`\A-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?\z`)
+
 func FuzzParseValue(f *testing.F) {
 	for _, s := range []string{"0", "-1", "1050", "12.50", "1e3", "999999999999999999", "9999999999999999999", "--1", "", "-", " 1", "٣"} {
 		f.Add(s)
@@ -76,6 +79,17 @@ func FuzzParseValue(f *testing.F) {
 		want, _ := new(big.Int).SetString(s, 10)
 		if err != nil || want.Cmp(big.NewInt(got)) != 0 {
 			t.Fatalf("ParseValue(%q) = %d, %v, want %s", s, got, err, want)
+		}
+		// And back: what is shown is the text that came, but for a point in its
+		// place and zeros in front.
+		for currency, places := range map[string]int{"JPY": 0, "USD": 2, "KWD": 3, "XXX": 0} {
+			shown := bill.Amount{Currency: currency, Value: got}.Decimal()
+			exact, ok := new(big.Rat).SetString(shown)
+			unit := new(big.Rat).SetFrac(want, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(places)), nil))
+			_, fraction, _ := strings.Cut(shown, ".")
+			if !ok || exact.Cmp(unit) != 0 || len(fraction) != places || !shownRule.MatchString(shown) {
+				t.Fatalf("%q in %s is shown as %q", s, currency, shown)
+			}
 		}
 	})
 }

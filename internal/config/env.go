@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -82,7 +83,11 @@ func (l *loader) readEnvironment() {
 		if l.holdsToken(name) {
 			continue
 		}
-		warning := name + ": unknown variable, ignored"
+		shown := shorten(name)
+		if !variablePattern.MatchString(name) {
+			shown = strconv.Quote(shown)
+		}
+		warning := shown + ": unknown variable, ignored"
 		if best := nearest(name, sortedKeys(names)); best != "" {
 			warning += "; did you mean " + best + "?"
 		}

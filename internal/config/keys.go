@@ -64,7 +64,7 @@ var keys = []key{
 		field: func(c *Config) target { return databaseOf(&c.Database.URL) }},
 
 	{name: "sync.history_start", def: `"2024-01-01"`, doc: "a date in [sync] timezone; may be moved back at any time; accounts may have their own",
-		field: func(c *Config) target { return dateTarget{&c.Sync.HistoryStart} }},
+		field: func(c *Config) target { return dateTarget{p: &c.Sync.HistoryStart} }},
 	{name: "sync.timezone", def: `"Asia/Shanghai"`, doc: "offset used in requests to the API",
 		field: func(c *Config) target { return zoneTarget{&c.Sync.Timezone} }},
 	{name: "sync.window_days", def: `100`, doc: "7 to 100",
@@ -116,7 +116,7 @@ var keys = []key{
 	{name: "account.access_token_env", example: `"NAME"`, doc: "the environment variable that holds the token, instead of a file",
 		account: func(a *Account) target { return textOf(&a.AccessTokenEnv, variable) }},
 	{name: "account.history_start", example: `"2024-01-01"`, doc: "this account's own, instead of the one in [sync]",
-		account: func(a *Account) target { return dateTarget{&a.HistoryStart} }},
+		account: func(a *Account) target { return dateTarget{&a.HistoryStart, "the one in [sync]"} }},
 }
 
 // manyDays bounds numbers of days where the contract has no bound, so that no

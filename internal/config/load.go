@@ -179,6 +179,7 @@ func (l *loader) complain(at origin, key, text string) {
 	if at.where == "" {
 		at.where = l.name
 	}
+	key = cut(key, 120) // an account's longest fits
 	l.mistakes = append(l.mistakes, Mistake{at.where, key, text, at.line, at.column})
 }
 

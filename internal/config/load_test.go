@@ -1,13 +1,18 @@
 package config_test
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -281,35 +286,152 @@ func TestShow(t *testing.T) {
 	}
 }
 
+// FuzzLoad reads a file beside one variable of the environment.
 func FuzzLoad(f *testing.F) {
-	f.Add(config.Template(nil), "simulator")
-	f.Add("account = [{name = 'x', enabled = true}, {}]\n", "https://x")
-	f.Add("[a.b]\nc.d = [[1], {e = 2}]\n", "")
+	f.Add(config.Template(nil), "API_BASE_URL", "simulator")
+	f.Add("account = [{name = 'x', enabled = true}, {}]\n", "ACCOUNT_X_HISTORY_START", "2020-02-29")
+	f.Add("[a.b]\nc.d = [[1], {e = 2}]\n", "", "")
+	f.Add("[[account]]\nname = \"a-b\"\n[[account]]\nname = 'c'\n", "ACCOUNT_A_B_ACCESS_TOKEN_FILE", "keys/a b.txt")
+	f.Add(strings.Repeat("a", 2000)+" = 1\n[api]\n"+strings.Repeat("b", 2000)+" = 1\n", strings.Repeat("C", 2000), "")
+	f.Add("[schedule]\nsync = \"\u2028\u009b\"\n", "API_PRIVATE_KEY_FILE", "\xff")
+	f.Add("[log]\nlevel = \"\"\"\n\u2028\x7f\"\"\"\n", "ACCOUNT_MAIN_CONNECTED_ACCOUNT_ID", "\u009b")
+	f.Add("\u009b\u2028 = 1\n", "\n", "\r")
+	f.Add("[sync]\ntimezone = \"\u009b\"\nhistory_start = 2024-02-30\n", "SYNC_TIMEZONE", "-00:00")
+	f.Add("[api]\nrequests_per_second = 1e-300\nkey_version = +0x7f\ntimeout = \"0.000000001h\"\n", "API_REQUESTS_PER_SECOND", "0x1p-4")
+	for _, k := range config.Keys() {
+		f.Add("", strings.TrimPrefix(strings.Replace(k.Env, "<NAME>", "MAIN", 1), "SYNCER_"), strings.Trim(k.Default, `"`))
+	}
 	files, _ := filepath.Glob("testdata/*.toml")
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(string(data), "")
+		f.Add(string(data), "SYNC_RETRY_SCHEDULE", "90m, 2h")
 	}
-	f.Fuzz(func(t *testing.T, text, env string) {
-		o := options("SYNCER_API_BASE_URL="+env, "SYNCER_SYNC_RETRY_SCHEDULE="+env, "SYNCER_NONE="+env)
-		c, err := config.Parse("config.toml", []byte(text), o)
-		if err == nil {
-			if len(c.Accounts) == 0 || len(c.Show()) == 0 {
-				t.Errorf("Parse(%q) left nothing", text)
-			}
+	f.Fuzz(func(t *testing.T, text, name, value string) {
+		const file = "/etc/syncer/config.toml"
+		o := options("SYNCER_"+name+"="+value, "PATH=/bin")
+		c, err := config.Parse(file, []byte(text), o)
+		if _, again := config.Parse(file, []byte(text), o); fmt.Sprint(again) != fmt.Sprint(err) {
+			t.Fatalf("Parse(%q) says\n%v\nand then\n%v", text, err, again)
+		}
+		if err != nil {
+			checkMistakes(t, text, err, file, "SYNCER_"+name)
 			return
 		}
-		var all *config.Error
-		if !errors.As(err, &all) || len(all.Mistakes) == 0 {
-			t.Fatalf("Parse(%q): %v is no *Error", text, err)
-		}
-		for _, m := range all.Mistakes {
-			if s := m.String(); strings.ContainsAny(s, "\n\r") {
-				t.Errorf("Parse(%q): the mistake %q is more than a line", text, s)
+		for _, w := range c.Warnings {
+			if !isLine(w) || !strings.HasPrefix(w, "SYNCER_") && !strings.HasPrefix(w, `"SYNCER_`) {
+				t.Fatalf("Parse(%q): the warning %q", text, w)
 			}
 		}
+		if len(c.Enabled()) == 0 {
+			t.Fatalf("Parse(%q) left no account", text)
+		}
+		// What is in force is shown, and what is shown, is read the same.
+		shown := asFile(t, c)
+		again, err := config.Parse(file, []byte(shown), options())
+		if err != nil {
+			t.Fatalf("Parse(%q) with %s=%q is shown as\n%s\nwhich is wrong: %v", text, name, value, shown, err)
+		}
+		if diff := cmp.Diff(c, again, ignoreFile, cmpopts.IgnoreFields(config.Config{}, "Warnings")); diff != "" {
+			t.Fatalf("Parse(%q) with %s=%q is shown as\n%s\nwhich reads differently (-first +second):\n%s", text, name, value, shown, diff)
+		}
+		if len(c.Accounts) > 1 {
+			return
+		}
+		// So it is from the commented file, and from the environment alone.
+		values := make(map[string]string)
+		environ := []string{}
+		for _, s := range c.Show() {
+			key := strings.Replace(s.Key, "account."+c.Accounts[0].Name+".", "account.", 1)
+			values[key] = s.Value
+			var said string
+			if json.Unmarshal([]byte(s.Value), &said) != nil { // no text
+				said = strings.NewReplacer("[", "", "]", "", `"`, "").Replace(s.Value)
+			}
+			environ = append(environ, "SYNCER_"+strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.Key))+"="+said)
+		}
+		values["account.name"] = config.QuoteTOML(c.Accounts[0].Name)
+		for what, o := range map[string]struct {
+			text string
+			config.Options
+		}{
+			"the commented file": {config.Template(values), options()},
+			"the environment":    {"[[account]]\nname = " + values["account.name"], options(environ...)},
+		} {
+			again, err := config.Parse(file, []byte(o.text), o.Options)
+			if err != nil {
+				t.Fatalf("%s of Parse(%q) is wrong: %v\n%s\n%q", what, text, err, o.text, environ)
+			}
+			if diff := cmp.Diff(c, again, ignoreFile, cmpopts.IgnoreFields(config.Config{}, "Warnings")); diff != "" {
+				t.Fatalf("%s of Parse(%q) reads differently (-first +second):\n%s", what, text, diff)
+			}
+		}
+	})
+}
+
+// asFile writes what Show says as a file.
+func asFile(t *testing.T, c *config.Config) string {
+	t.Helper()
+	var b strings.Builder
+	section := ""
+	for _, s := range c.Show() {
+		at := strings.LastIndexByte(s.Key, '.')
+		if s.Key[:at] != section {
+			section = s.Key[:at]
+			head := "[" + section + "]"
+			if name, ok := strings.CutPrefix(section, "account."); ok {
+				head = "[[account]]\nname = " + config.QuoteTOML(name)
+			}
+			b.WriteString(head + "\n")
+		}
+		if !isLine(s.Value) || !json.Valid([]byte(s.Value)) {
+			t.Fatalf("%s is shown as %q", s.Key, s.Value)
+		}
+		b.WriteString(s.Key[at+1:] + " = " + s.Value + "\n")
+	}
+	return b.String()
+}
+
+var place = regexp.MustCompile(`\A(.*?)(?::([0-9]+):([0-9]+))?\z`)
+
+// checkMistakes asks of a complaint that each of its lines says where and about
+// which key, and that the places are in order.
+func checkMistakes(t *testing.T, text string, err error, file, variable string) {
+	t.Helper()
+	var all *config.Error
+	if !errors.As(err, &all) || len(all.Mistakes) == 0 {
+		t.Fatalf("Parse(%q): %v is no *Error", text, err)
+	}
+	lines := strings.Count(text, "\n") + 1
+	last := 0
+	for _, m := range all.Mistakes {
+		s := m.String()
+		if !isLine(s) || len([]rune(s)) > 600 || m.Text == "" {
+			t.Fatalf("Parse(%q): the mistake %q is no short line", text, s)
+		}
+		if (m.Key == "") != strings.HasPrefix(m.Text, "this is not TOML: ") {
+			t.Fatalf("Parse(%q): the mistake %q does not name a key", text, s)
+		}
+		at := place.FindStringSubmatch(m.Where)
+		if at[1] != file && at[1] != variable {
+			t.Fatalf("Parse(%q): the mistake %q is nowhere", text, s)
+		}
+		line, _ := strconv.Atoi(at[2])
+		if line > lines || line > 0 && line < last || at[2] != "" && (line < 1 || at[3] == "0") {
+			t.Fatalf("Parse(%q): the mistake %q is at line %d of %d, after %d", text, s, line, lines, last)
+		}
+		last = max(last, line)
+	}
+	if want := len(all.Mistakes); want > 1 && strings.Count(err.Error(), "\n") != want {
+		t.Fatalf("Parse(%q): %d mistakes in\n%v", text, want, err)
+	}
+}
+
+// isLine reports whether a text is one line that a terminal shows as it is.
+func isLine(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029'
 	})
 }

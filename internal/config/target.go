@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // zones by name, wherever the program runs
+	"unicode"
+	"unicode/utf8"
 )
 
 // A target is a typed field that can take a value and show it again.
@@ -53,6 +55,8 @@ func (t textTarget) set(v value) error {
 		return fmt.Errorf("this value is not allowed; %s", t.allowed())
 	case t.rule != nil && !t.rule.ok(s):
 		return refuse(v, t)
+	case !utf8.ValidString(s): // only the environment can say that
+		return fmt.Errorf("%s is not UTF-8; %s", v, t.allowed())
 	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return refuse(v, t)
 	}
@@ -232,7 +236,11 @@ func (t durationsTarget) text() string {
 
 func (durationsTarget) allowed() string { return `1 to 100 durations, such as ["5m", "10m"]` }
 
-type dateTarget struct{ p *Date }
+type dateTarget struct {
+	p *Date
+	// none is what an empty text stands for; empty: a date there must be.
+	none string
+}
 
 // firstDate is older than any bill can be; an earlier year is a slip.
 var firstDate = Date{2000, time.January, 1}
@@ -241,7 +249,12 @@ func (t dateTarget) set(v value) error {
 	if _, ok := v.words(); !ok && v.form != formDate {
 		return fmt.Errorf("%s is no date; %s", v, t.allowed())
 	}
-	d, err := ParseDate(strings.TrimSpace(v.text))
+	text := strings.TrimSpace(v.text)
+	if text == "" && t.none != "" {
+		*t.p = Date{}
+		return nil
+	}
+	d, err := ParseDate(text)
 	if err != nil || d.Before(firstDate) {
 		return refuse(v, t)
 	}
@@ -249,8 +262,14 @@ func (t dateTarget) set(v value) error {
 	return nil
 }
 
-func (t dateTarget) text() string  { return quote(t.p.String()) }
-func (dateTarget) allowed() string { return `a date from "2000-01-01" to today` }
+func (t dateTarget) text() string { return quote(t.p.String()) }
+
+func (t dateTarget) allowed() string {
+	if t.none != "" {
+		return `a date from "2000-01-01" to today, or "" for ` + t.none
+	}
+	return `a date from "2000-01-01" to today`
+}
 
 type zoneTarget struct{ p **time.Location }
 
@@ -301,7 +320,7 @@ func quote(s string) string {
 		case r == '"' || r == '\\':
 			b.WriteByte('\\')
 			b.WriteRune(r)
-		case r < ' ' || r == 0x7f:
+		case unicode.IsControl(r) || r == '\u2028' || r == '\u2029': // no line breaks, nothing that moves a cursor
 			fmt.Fprintf(&b, `\u%04X`, r)
 		default:
 			b.WriteRune(r)

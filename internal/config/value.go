@@ -46,8 +46,9 @@ func (v value) String() string {
 }
 
 // shorten cuts what would make a message unreadable.
-func shorten(s string) string {
-	const limit = 60
+func shorten(s string) string { return cut(s, 60) }
+
+func cut(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {
 		return s
 	}

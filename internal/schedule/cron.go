@@ -3,14 +3,19 @@ package schedule
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/robfig/cron/v3"
 )
 
 const allowed = `five fields such as "*/15 * * * *", "@every 15m", "@hourly", "@daily", or "" for off`
+
+// maxExpr is more than listing every minute, hour, day and month takes.
+const maxExpr = 500
 
 // Check reports what is wrong with an expression. It may have five fields
 // (minute, hour, day of month, month, weekday), be "@every" and a duration of
@@ -25,11 +30,14 @@ func parse(expr string) (cron.Schedule, error) {
 	if expr == "" {
 		return nil, nil
 	}
+	if len(expr) > maxExpr {
+		return nil, fmt.Errorf("%.40q… is no schedule (it has more than %d characters); allowed: %s", expr, maxExpr, allowed)
+	}
 	if strings.HasPrefix(expr, "TZ=") || strings.HasPrefix(expr, "CRON_TZ=") {
 		return nil, fmt.Errorf("%q: a zone has no place in an expression; it has a key of its own, schedule.timezone", expr)
 	}
-	if strings.ContainsFunc(expr, unicode.IsControl) {
-		return nil, fmt.Errorf("%q is no schedule (it has a control character); allowed: %s", expr, allowed)
+	if strings.ContainsFunc(expr, func(r rune) bool { return r >= utf8.RuneSelf || unicode.IsControl(r) }) {
+		return nil, fmt.Errorf("%q is no schedule (it has a control character or one that is not ASCII); allowed: %s", expr, allowed)
 	}
 	s, err := parseStandard(expr)
 	if err != nil {
@@ -58,10 +66,25 @@ func parseStandard(expr string) (s cron.Schedule, err error) {
 	}()
 	s, err = cron.ParseStandard(expr)
 	if err != nil {
-		err = errors.New(strings.TrimPrefix(err.Error(), "failed to "))
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "failed to "))
 	}
-	return s, err
+	// The library ignores what it cannot use: it makes * of *-5, and nothing of
+	// a comma too many.
+	if !strings.HasPrefix(expr, "@") {
+		for _, f := range strings.Fields(expr) {
+			if !field.MatchString(f) {
+				return nil, fmt.Errorf("%s is not understood", f)
+			}
+		}
+	}
+	return s, nil
 }
+
+// field is what one of the five fields may be: parts with commas in between.
+var field = func() *regexp.Regexp {
+	const part = `(?:[*?]|[0-9A-Za-z]+(?:-[0-9A-Za-z]+)?)(?:/[0-9]+)?`
+	return regexp.MustCompile(`^` + part + `(?:,` + part + `)*$`)
+}()
 
 // Next returns the next n times of an expression after an instant, in the zone;
 // none if the expression is empty or wrong.

@@ -171,7 +171,7 @@ func (d *decoder) transactionTime(m member) {
 	d.transactionTimeIs = text
 	t, err := parseInstant(text)
 	if err != nil {
-		d.problem(m.name, "%.60q: %v", text, err)
+		d.problem(m.name, "%s: %v", quoted(text, 60), err)
 		d.print.text(m.name, text)
 		return
 	}
@@ -258,7 +258,7 @@ func parseAmount(currency, value []byte) (a bill.Amount, reason string) {
 	text := scalarText(value)
 	v, err := bill.ParseValue(text)
 	if err != nil {
-		return a, fmt.Sprintf("value %.40q is not a whole number of smallest units", text)
+		return a, fmt.Sprintf("value %s is not a whole number of smallest units", quoted(text, 40))
 	}
 	a.Value = v
 	return a, ""

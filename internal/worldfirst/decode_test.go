@@ -2,6 +2,9 @@ package worldfirst
 
 import (
 	"encoding/json"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 
 	"billsync/internal/bill"
 )
@@ -175,6 +179,8 @@ func TestDecodeItemTolerates(t *testing.T) {
 		{`"merchantN\u0061me":"caf\u00e9 \u0000x"`, func(b *bill.Bill) { b.MerchantName = "café x" }, nil},
 		{"\"merchantName\":\"a\xffb\",\"metadata\":{\"k\":\"\xff\"}", func(b *bill.Bill) { b.MerchantName, b.Metadata = "a\ufffdb", "{\"k\":\"\ufffd\"}" }, nil},
 		{`"merchantName":"x 4111111111111111"`, func(b *bill.Bill) { b.MerchantName = "x ****1111" }, nil},
+		{`"merchantName":4111111111111111`, func(b *bill.Bill) { b.MerchantName = "****1111" }, nil},
+		{`"merchantName":"41111111\u000011111111"`, func(b *bill.Bill) { b.MerchantName = "****1111" }, nil},
 		{`"merchantName":{"a":1},"billStatus":["S"]`, func(*bill.Bill) {}, []string{"merchantName: an object, not text", "billStatus: a list, not text"}},
 		{`"cardNickName":[1]`, func(*bill.Bill) {}, []string{"cardNickName: a list, not text"}},
 		{`"maskedCardNo":"5555555555554444"`, func(b *bill.Bill) { b.MaskedCardNo, b.CardLast4 = "****4444", "4444" }, nil},
@@ -188,6 +194,7 @@ func TestDecodeItemTolerates(t *testing.T) {
 		{`"inAmount":{"value":100,"currency":"USD","x":1}`, func(b *bill.Bill) { b.In = usd }, nil},
 		{`"outAmount":null`, func(*bill.Bill) {}, nil},
 		{`"tradeAmount":{"currency":"USD","value":"12.50"}`, func(*bill.Bill) {}, []string{`tradeAmount: value "12.50" is not a whole number of smallest units`}},
+		{`"tradeAmount":{"currency":"USD","value":"\u00014111111111111111"}`, func(*bill.Bill) {}, []string{`tradeAmount: value "\x01****1111" is not a whole number of smallest units`}},
 		{`"tradeAmount":{"currency":"USD","value":1e2}`, func(*bill.Bill) {}, []string{`tradeAmount: value "1e2" is not a whole number of smallest units`}},
 		{`"tradeAmount":{"currency":"USD","value":"1234567890123456789"}`, func(*bill.Bill) {}, []string{`tradeAmount: value "1234567890123456789" is not a whole number of smallest units`}},
 		{`"tradeAmount":{"currency":"USD","value":"123456789012345678"}`, func(b *bill.Bill) { b.Trade = &bill.Amount{Currency: "USD", Value: 123456789012345678} }, nil},
@@ -282,30 +289,174 @@ func FuzzDecodeItem(f *testing.F) {
 	}
 	f.Add(sample(f, "notify_bill.request.failed.json"))
 	f.Add([]byte(`{"orderNo":1,"transactionTime":"0000-01-01T00:00:00+23:59","tradeAmount":{"value":-0,"currency":"\ud800"}}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		item := DecodeItem(raw)
-		b := item.Bill
-		if len(b.Hash) != 32 {
-			t.Fatalf("hash %q", b.Hash)
+	f.Fuzz(func(t *testing.T, raw []byte) { checkItem(t, raw) })
+}
+
+// checkItem decodes an item and asks for what holds of every one.
+func checkItem(t rapid.TB, raw []byte) {
+	t.Helper()
+	item := DecodeItem(raw)
+	b := item.Bill
+	if len(b.Hash) != 32 {
+		t.Fatalf("hash %q", b.Hash)
+	}
+	if item.Rejected && len(item.Problems) == 0 {
+		t.Fatalf("%q was rejected without a reason", raw)
+	}
+	for _, p := range item.Problems {
+		if !isLine(p) || len([]rune(p)) > 201 {
+			t.Fatalf("%q: the problem %q is no short line", raw, p)
 		}
-		if json.Valid(raw) {
-			if !json.Valid(b.Raw) || !utf8.Valid(b.Raw) {
-				t.Fatalf("raw %q is no JSON", b.Raw)
-			}
-			if left := cardRuns(t, b.Raw); left != "" {
-				t.Fatalf("raw %q holds %q", b.Raw, left)
-			}
-			if again := DecodeItem(b.Raw); again.Bill.Hash != b.Hash {
-				t.Fatalf("%q: the hash of its own raw bill differs", raw)
-			}
+	}
+	// What is kept reads as what was received: nothing of a bill depends on
+	// what was removed from it.
+	if diff := cmp.Diff(item, DecodeItem(b.Raw)); diff != "" {
+		t.Fatalf("%q: its own raw bill %q gives another (-first +second):\n%s", raw, b.Raw, diff)
+	}
+	if item.Rejected {
+		if diff := cmp.Diff(bill.Bill{}, b, withoutRaw); diff != "" {
+			t.Fatalf("%q was rejected, but there is more than raw and hash:\n%s", raw, diff)
 		}
-		if item.Rejected != (b.OrderNo == "") || item.Rejected && len(item.Problems) == 0 {
-			t.Fatalf("rejected %v, problems %q, order %q", item.Rejected, item.Problems, b.OrderNo)
+	}
+	if !json.Valid(raw) {
+		return
+	}
+	if !json.Valid(b.Raw) || !utf8.Valid(b.Raw) {
+		t.Fatalf("raw %q is no JSON", b.Raw)
+	}
+	kept := parse(t, b.Raw)
+	if left := leftCard(kept); left != "" {
+		t.Fatalf("raw %q holds %q", b.Raw, left)
+	}
+	if item.Rejected {
+		return
+	}
+	members, ok := kept.(map[string]any)
+	if !ok {
+		t.Fatalf("%q is a bill", raw)
+	}
+	checkBill(t, members, item)
+}
+
+// checkBill compares a bill with the members of its JSON.
+func checkBill(t rapid.TB, members map[string]any, item bill.Item) {
+	t.Helper()
+	b := item.Bill
+	text := func(v any) string {
+		switch v := v.(type) {
+		case string, json.Number, bool:
+			return strings.ReplaceAll(fmt.Sprint(v), "\x00", "")
 		}
-		for _, text := range append(item.Problems, b.OrderNo, b.MerchantName, b.FailDesc, b.LastUpdateRaw, b.CardNickName, b.Metadata) {
-			if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-				t.Fatalf("%q is no text for a column", text)
+		return ""
+	}
+	for name, got := range map[string]string{
+		"orderNo": b.OrderNo, "billNo": b.BillNo, "billType": b.BillType, "billStatus": b.Status, "assetId": b.AssetID, "cardNickName": b.CardNickName,
+		"merchantName": b.MerchantName, "budgetAccountId": b.BudgetAccountID, "exchangeRate": b.ExchangeRate, "tradeCountry": b.TradeCountry, "lastUpdate": b.LastUpdateRaw,
+	} {
+		if want := text(members[name]); got != want {
+			t.Fatalf("%s: %s = %q, want %q", b.Raw, name, got, want)
+		}
+	}
+	if masked := text(members["maskedCardNo"]); masked != "" && b.MaskedCardNo != masked || b.CardLast4 != "" && !regexp.MustCompile(`\A[0-9]{4}\z`).MatchString(b.CardLast4) {
+		t.Fatalf("%s: masked %q, last four %q", b.Raw, b.MaskedCardNo, b.CardLast4)
+	}
+	if strings.TrimSpace(b.OrderNo) == "" {
+		t.Fatalf("%s is a bill without an order", b.Raw)
+	}
+	if want, err := ParseTime(text(members["transactionTime"])); err != nil || !b.TransactionTime.Equal(want) {
+		t.Fatalf("%s: time %v, want %v, %v", b.Raw, b.TransactionTime, want, err)
+	}
+	if want, err := ParseTime(text(members["lastUpdate"])); err == nil && !b.LastUpdate.Equal(want) || err != nil && !b.LastUpdate.IsZero() {
+		t.Fatalf("%s: last update %v, want %v, %v", b.Raw, b.LastUpdate, want, err)
+	}
+	for name, got := range map[string]*bill.Amount{"tradeAmount": b.Trade, "outAmount": b.Out, "inAmount": b.In} {
+		parts, _ := members[name].(map[string]any)
+		currency, isText := parts["currency"].(string)
+		currency = strings.TrimSpace(strings.ReplaceAll(currency, "\x00", ""))
+		var value string
+		switch v := parts["value"].(type) {
+		case string, json.Number:
+			value = fmt.Sprint(v)
+		}
+		sum, _ := new(big.Int).SetString(value, 10)
+		switch understood := isText && currency != "" && regexp.MustCompile(`\A-?[0-9]{1,18}\z`).MatchString(value); {
+		case understood && (got == nil || got.Currency != currency || sum.Cmp(big.NewInt(got.Value)) != 0):
+			t.Fatalf("%s: %s = %v, want %q %s", b.Raw, name, got, currency, value)
+		case !understood && got != nil:
+			t.Fatalf("%s: %s = %v, which was guessed", b.Raw, name, got)
+		}
+		noted := slices.ContainsFunc(item.Problems, func(p string) bool { return strings.HasPrefix(p, name+": ") })
+		if noted != (got == nil && members[name] != nil) {
+			t.Fatalf("%s: %s = %v, problems %q", b.Raw, name, got, item.Problems)
+		}
+	}
+	if b.Metadata != "" && cmp.Diff(members["metadata"], parse(t, []byte(b.Metadata))) != "" {
+		t.Fatalf("%s: metadata %s", b.Raw, b.Metadata)
+	}
+	for _, column := range []string{b.OrderNo, b.BillNo, b.BillType, b.Status, b.AssetID, b.MaskedCardNo, b.CardNickName, b.MerchantName, b.BudgetAccountID,
+		b.ExchangeRate, b.TradeCountry, b.FailCode, b.FailDesc, b.LastUpdateRaw, b.Metadata} {
+		if !isColumn(column) {
+			t.Fatalf("%s: %q is no text for a column", b.Raw, column)
+		}
+	}
+}
+
+// drawnBill draws a bill such as fuzzing seldom comes upon: valid JSON whose
+// members have our names, and values that are right, nearly right and wrong.
+func drawnBill() *rapid.Generator[[]byte] {
+	text := rapid.OneOf(
+		rapid.SampledFrom([]string{"", " ", "1", "007", "-0", "1050", "12.50", "1e2", "true", "USD", " JPY ", "null", "SUCCESS", "4444", "****4444", "555555******4444", "\x00", "a\x00b",
+			"4111111111111111", "4111 1111 1111 1111", "4111-1111-1111-1111 07", "41111111\x0011111111", "\x014111111111111111", "123456789012", "12345678901234567890", "4111111111111111 123456789015",
+			"2026-02-07T10:05:00+08:00", "2026-02-07T02:05:00.1234Z", "2026-02-07T10:05:00", "0001-01-01T00:00:00+01:00", "1770429900", "1770429900123", "9999999999999"}),
+		rapid.String(),
+		rapid.StringMatching(`[0-9]{1,6}([ -][0-9]{1,6}){1,4}`),
+		rapid.StringMatching(`-?[0-9]{1,20}`),
+	)
+	scalar := rapid.Custom(func(t *rapid.T) string {
+		s := text.Draw(t, "text")
+		if numberOrTruth.MatchString(s) && rapid.Bool().Draw(t, "bare") {
+			return s
+		}
+		return respeller{rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "escapes"), 0))}.text(s)
+	})
+	name := rapid.SampledFrom([]string{"orderNo", "billNo", "billType", "billStatus", "assetId", "maskedCardNo", "cardNo", "cardNickName", "transactionTime", "merchantName", "budgetAccountId",
+		"tradeAmount", "outAmount", "inAmount", "exchangeRate", "tradeCountry", "billFailReason", "lastUpdate", "metadata",
+		"currency", "value", "errorCode", "errorDesc", "OrderNo", "x", "aCard", "remark", "someTime", "ids"})
+	var value func(depth int) *rapid.Generator[string]
+	object := func(depth int) *rapid.Generator[string] {
+		return rapid.Custom(func(t *rapid.T) string {
+			var parts []string
+			for range rapid.IntRange(0, 4).Draw(t, "members") {
+				parts = append(parts, fmt.Sprintf("%q:%s", name.Draw(t, "name"), value(depth-1).Draw(t, "value")))
 			}
+			return "{" + strings.Join(parts, ",") + "}"
+		})
+	}
+	value = func(depth int) *rapid.Generator[string] {
+		all := []*rapid.Generator[string]{scalar, scalar, scalar, rapid.Just("null")}
+		if depth > 0 {
+			all = append(all, object(depth), rapid.Custom(func(t *rapid.T) string {
+				return "[" + strings.Join(rapid.SliceOfN(value(depth-1), 0, 3).Draw(t, "elements"), ",") + "]"
+			}), rapid.Custom(func(t *rapid.T) string {
+				return fmt.Sprintf(`{"currency":%s,"value":%s}`, scalar.Draw(t, "currency"), scalar.Draw(t, "value"))
+			}))
 		}
+		return rapid.OneOf(all...)
+	}
+	return rapid.Custom(func(t *rapid.T) []byte {
+		parts := []string{`"orderNo":"1"`, `"transactionTime":"2026-02-07T02:00:00Z"`}
+		for range rapid.IntRange(0, 8).Draw(t, "members") {
+			parts = append(parts, fmt.Sprintf("%q:%s", name.Draw(t, "name"), value(2).Draw(t, "value")))
+		}
+		return []byte("{" + strings.Join(rapid.Permutation(parts).Draw(t, "order"), ",") + "}")
+	})
+}
+
+func TestDrawnBills(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		raw := drawnBill().Draw(t, "bill")
+		checkItem(t, raw)
+		checkHash(t, raw, rapid.Uint64().Draw(t, "seed"))
 	})
 }

@@ -57,6 +57,20 @@ func countDigits(groups []group) int {
 // appendScrubbed appends text with its card numbers cut down to their last
 // four digits, and reports whether there were any.
 func appendScrubbed(dst, text []byte, rule scrubRule) (out []byte, changed bool) {
+	from := len(dst)
+	dst, changed = appendCut(dst, text, rule)
+	// The four digits that stay may make another number with those beside them.
+	// It goes as well: what was scrubbed must read the same when it is again.
+	for again := changed; again; {
+		var cut []byte
+		cut, again = appendCut(nil, dst[from:], rule)
+		dst = append(dst[:from], cut...)
+	}
+	return dst, changed
+}
+
+// appendCut is one turn of appendScrubbed.
+func appendCut(dst, text []byte, rule scrubRule) (out []byte, changed bool) {
 	var room [8]group
 	done := 0
 	for run := nextRun(room[:0], text, 0); len(run) > 0; run = nextRun(run[:0], text, run[len(run)-1].to) {

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -23,6 +26,8 @@ func TestHashEqual(t *testing.T) {
 		{`"cardNo":"5555555555554444"`, `"cardNo":5555555555554444`, `"cardNo":"5555 5555 5555 4444"`, `"cardNo":"4111111111114444"`},
 		{`"billFailReason":"X"`, `"billFailReason":{"errorCode":"X"}`, `"billFailReason":{"errorDesc":null,"errorCode":"X"}`},
 		{`"merchantName":null`, `"merchantName":""`, `"cardNickName":"x"`, `"transactionTime":"2026-02-07T10:00:00+08:00"`},
+		{`"merchantName":4111111111111111`, `"merchantName":"4111111111111111"`},
+		{`"lastUpdate":4111111111111111`, `"lastUpdate":"4111111111111111"`},
 		{`"exchangeRate":0.0064`, `"exchangeRate":"0.0064"`},
 		{`"tradeAmount":{"value":12.5,"currency":"USD"}`, `"tradeAmount":{"value":"12.5","currency":"USD"}`},
 	} {
@@ -124,4 +129,80 @@ func TestHashProperties(t *testing.T) {
 			t.Fatalf("%s and %s differ but have one hash", plain, other)
 		}
 	})
+}
+
+// FuzzHash writes a bill in another way that says the same, which must change
+// nothing, and then says something else, which must show.
+func FuzzHash(f *testing.F) {
+	for _, name := range []string{"success", "variants", "same-orderno"} {
+		env, _ := readEnvelope(sample(f, "queryBillList.response."+name+".json"))
+		for i, raw := range appendElements(nil, find(env.members, "billList")) {
+			f.Add(raw, uint64(i))
+		}
+	}
+	f.Add([]byte(with(`"merchantName":4111111111111111,"lastUpdate":"4111111111111111","billFailReason":{"errorCode":7,"errorDesc":"5"},"x":[null,{"y":null,"z":1e2}]`)), uint64(1))
+	f.Add([]byte(with(`"tradeAmount":{"currency":"USD","value":1e2},"outAmount":{"value":"007","currency":" USD","x":"1"},"billFailReason":12,"billNo":false`)), uint64(2))
+	f.Fuzz(func(t *testing.T, raw []byte, seed uint64) { checkHash(t, raw, seed) })
+}
+
+// checkHash respells a bill by chance, and asks for the same hash; then changes
+// it, and asks for another.
+func checkHash(t rapid.TB, raw []byte, seed uint64) {
+	t.Helper()
+	if !json.Valid(raw) || !utf8.Valid(raw) {
+		return
+	}
+	members, ok := parse(t, raw).(map[string]any)
+	if !ok || nameWithCard(members) {
+		return // a name that is cut down may become that of another member
+	}
+	item := DecodeItem(raw)
+	r := respeller{rand.New(rand.NewPCG(seed, 0))}
+	other := r.respell(members)
+	again := DecodeItem([]byte(other))
+	if again.Bill.Hash != item.Bill.Hash {
+		t.Fatalf("%q and %q say the same but have different hashes", raw, other)
+	}
+	// The columns are the same as well; metadata keeps its blanks.
+	ignored := gocmp.FilterPath(func(p gocmp.Path) bool { return p.Last().String() == ".Raw" || p.Last().String() == ".Metadata" }, gocmp.Ignore())
+	slices.Sort(item.Problems)
+	slices.Sort(again.Problems)
+	if diff := gocmp.Diff(item, again, ignored); diff != "" {
+		t.Fatalf("%q and %q say the same but:\n%s", raw, other, diff)
+	}
+	names := slices.Sorted(maps.Keys(members))
+	if len(names) == 0 {
+		return
+	}
+	name := names[r.IntN(len(names))]
+	members["cardNickName"] = "renamed"
+	if other = r.respell(members); hashOf(other) != item.Bill.Hash {
+		t.Fatalf("%q and %q differ in the nickname alone but have different hashes", raw, other)
+	}
+	if name == "cardNickName" {
+		return
+	}
+	const said = "said of no bill before"
+	if members[name] == said {
+		return
+	}
+	members[name] = said
+	if other = r.respell(members); hashOf(other) == item.Bill.Hash {
+		t.Fatalf("%q and %q differ in %q but have one hash", raw, other, name)
+	}
+}
+
+// nameWithCard reports whether a member at any depth is named like a card number.
+func nameWithCard(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, e := range v {
+			if hasLongRun([]byte(strings.ReplaceAll(name, "\x00", ""))) || nameWithCard(e) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, nameWithCard)
+	}
+	return false
 }

@@ -1,8 +1,10 @@
 package worldfirst
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"net/http"
 	"os"
 	"regexp"
@@ -10,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"billsync/internal/bill"
 )
@@ -272,15 +276,32 @@ func TestJudgeSamples(t *testing.T) {
 
 func TestMessageIsOneScrubbedLine(t *testing.T) {
 	t.Parallel()
-	words, _ := json.Marshal("card 4111111111111111\r\n\trefused \x1b[31m" + strings.Repeat("é", 1000))
+	words, _ := json.Marshal("card 4111111111111111\r\n\trefused \x1b[31m\u009b2J" + strings.Repeat("é", 1000))
 	body := fmt.Sprintf(`{"result":{"resultCode":"A\nB","resultStatus":"F","resultMessage":%s}}`, words)
 	_, f := judge("op", reply{200, http.Header{}, []byte(body)}, nil, time.Now())
-	if !strings.HasPrefix(f.Message, "card ****1111 refused [31mé") || strings.ContainsAny(f.Error(), "\n\r\t\x1b") || len([]rune(f.Message)) > maxMessage+1 || f.Code != "A B" {
+	if !strings.HasPrefix(f.Message, "card ****1111 refused [31m2Jé") || !isLine(f.Error()) || len([]rune(f.Message)) > maxMessage+1 || f.Code != "A B" {
 		t.Errorf("message %q, code %q", f.Message, f.Code)
 	}
 	_, f = judge("op", reply{200, http.Header{}, []byte(`{"result":{"resultCode":"RISK_REJECT","resultStatus":"F"}}`)}, nil, time.Now())
 	if f.Message != "refused for security reasons" {
 		t.Errorf("without words the message is %q", f.Message)
+	}
+}
+
+func TestBadCounts(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`"none"`:                            `totalCount is "none", not a whole number from 0`,
+		`2.5`:                               `totalCount is "2.5", not a whole number from 0`,
+		`[1]`:                               `totalCount is a list, not a whole number from 0`,
+		`"\u00014111111111111111\n"`:        `totalCount is "\x01****1111\n", not a whole number from 0`,
+		`"` + strings.Repeat("é", 90) + `"`: `totalCount is "` + strings.Repeat("é", 30) + `", not a whole number from 0`,
+		`null`:                              "totalCount is missing",
+	} {
+		env, _ := readEnvelope([]byte(yesWith(`"totalCount":` + in)))
+		if _, err := decodePage(env.members); err == nil || err.Error() != want {
+			t.Errorf("totalCount %s: %v, want %s", in, err, want)
+		}
 	}
 }
 
@@ -306,29 +327,86 @@ func FuzzDecodePage(f *testing.F) {
 	f.Add(sample(f, "result.gateway-short-names.json"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		env, ok := readEnvelope(body)
+		// encoding/json, kept from matching names in any case, reads the same.
+		var members, result map[string]any
+		if json.Valid(body) {
+			members, _ = parse(t, body).(map[string]any)
+			result, _ = members["result"].(map[string]any)
+		}
+		text := func(v any) string {
+			switch v := v.(type) {
+			case string, json.Number, bool:
+				return fmt.Sprint(v)
+			}
+			return ""
+		}
+		status := text(result["resultStatus"])
+		if want := status == "S" || status == "F" || status == "U"; ok != want {
+			t.Fatalf("%q is a result: %v, want %v", body, ok, want)
+		}
 		if !ok {
 			return
 		}
-		page, err := decodePage(env.members)
-		if err != nil {
-			return
+		message := text(result["resultMessage"])
+		if oneLine(message, maxMessage) == "" {
+			message = text(result["resultMsg"])
 		}
-		if page.TotalCount < 0 || page.Number < 0 || page.TotalPages < 0 || len(page.Hash) != 32 {
-			t.Fatalf("page %+v", page)
+		if env.status != status || env.code != oneLine(text(result["resultCode"]), 64) || env.message != oneLine(message, maxMessage) {
+			t.Fatalf("%q: %+v", body, env)
 		}
-		// encoding/json, kept from matching names in any case, counts alike.
-		var members map[string]json.RawMessage
-		var list []json.RawMessage
-		if err := json.Unmarshal(body, &members); err != nil {
-			t.Fatal(err)
-		}
-		if raw := members["billList"]; raw != nil {
-			if err := json.Unmarshal(raw, &list); err != nil {
-				t.Fatal(err)
+		for _, line := range []string{env.code, env.message} {
+			if !isLine(line) || luhnRun(line) != "" || len([]rune(line)) > maxMessage+1 {
+				t.Fatalf("%q gave the line %q", body, line)
 			}
 		}
-		if len(page.Items) != len(list) {
-			t.Fatalf("%d items of %d", len(page.Items), len(list))
+		page, err := decodePage(env.members)
+		counts, good := map[string]int64{}, true
+		for _, name := range []string{"totalCount", "currentPageNumber", "totalPageNumber"} {
+			n, isCount := new(big.Int).SetString(text(members[name]), 10)
+			switch {
+			case members[name] == nil:
+				good = good && name != "totalCount"
+			case !isCount || !regexp.MustCompile(`\A[0-9]{1,18}\z`).MatchString(text(members[name])):
+				good = false
+			default:
+				counts[name] = n.Int64()
+			}
+		}
+		list, isList := members["billList"].([]any)
+		good = good && (isList || members["billList"] == nil)
+		if (err == nil) != good {
+			t.Fatalf("%q: %v, want it read: %v", body, err, good)
+		}
+		if err != nil {
+			if !isLine(err.Error()) || len(err.Error()) > 300 || luhnRun(err.Error()) != "" {
+				t.Fatalf("%q: the error %q is no short line", body, err)
+			}
+			return
+		}
+		if int64(page.TotalCount) != counts["totalCount"] || int64(page.Number) != counts["currentPageNumber"] || int64(page.TotalPages) != counts["totalPageNumber"] {
+			t.Fatalf("%q: page %d of %d, %d bills, want %v", body, page.Number, page.TotalPages, page.TotalCount, counts)
+		}
+		if len(page.Items) != len(list) || len(page.Hash) != 32 {
+			t.Fatalf("%q: %d items of %d, hash %q", body, len(page.Items), len(list), page.Hash)
+		}
+		// The page's hash stands for the list alone, and an item for its element.
+		var raws struct{ BillList json.RawMessage }
+		again := []byte(`{"result":{"resultStatus":"S"},"totalCount":7,"billList":` + cmp.Or(string(find(env.members, "billList")), "null") + `}`)
+		if err := json.Unmarshal(again, &raws); err != nil {
+			t.Fatal(err)
+		}
+		env, _ = readEnvelope(again)
+		if other, err := decodePage(env.members); err != nil || other.Hash != page.Hash {
+			t.Fatalf("%q and %q have other hashes, %v", body, again, err)
+		}
+		var elements []json.RawMessage
+		if err := json.Unmarshal(raws.BillList, &elements); err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range elements {
+			if diff := gocmp.Diff(DecodeItem(e), page.Items[i]); diff != "" {
+				t.Fatalf("%q: item %d is not what its element says:\n%s", body, i, diff)
+			}
 		}
 	})
 }

@@ -77,7 +77,11 @@ func decodePage(members []member) (bill.Page, error) {
 		}
 		n, err := count(v)
 		if err != nil {
-			return bill.Page{}, fmt.Errorf("%s is %s", number.name, oneLine(fmt.Sprintf("%.30q, %v", v, err), 80))
+			said := kindOf(v)
+			if isScalar(v) {
+				said = quoted(scalarText(v), 30)
+			}
+			return bill.Page{}, fmt.Errorf("%s is %s, %w", number.name, said, err)
 		}
 		*number.value = n
 	}

@@ -3,7 +3,9 @@ package worldfirst
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // A scrubRule says what is looked for in a value, which depends on its name.
@@ -11,9 +13,9 @@ type scrubRule int
 
 const (
 	scrubNothing scrubRule = iota // ids, amounts: long digit runs are normal there
-	scrubTime                     // nothing if it can be read as a time, else as free text
+	scrubTime                     // nothing if it can be read as a time, else any
 	scrubText                     // free text: in strings, runs that pass the Luhn check
-	scrubAny                      // the same in strings and numbers: metadata, values without a name
+	scrubAny                      // the same in strings and numbers: texts of a bill, metadata, values without a name
 	scrubCard                     // fields about a card: every run long enough
 )
 
@@ -21,10 +23,11 @@ const (
 // stored, logged or shown. In fields whose name contains "card", and in all
 // beneath them, each run of 12 to 19 digits becomes **** and its last four
 // digits; in free text only runs of 13 to 19 digits that pass the Luhn check
-// do. Digits of a run may be separated by single blanks or hyphens. Nothing
-// else changes: valid JSON stays valid, with its keys, blanks and numbers as
-// they are, and if there is nothing to remove, raw itself is returned. What is
-// not JSON is taken for free text.
+// do. A name is free text as well: those in metadata are the caller's. Digits of
+// a run may be separated by single blanks or hyphens. Nothing else changes:
+// valid JSON stays valid, with its keys, blanks and numbers as they are, and if
+// there is nothing to remove, raw itself is returned. What is not JSON is taken
+// for free text.
 func Scrub(raw []byte) []byte {
 	// \u00 may hide a digit or a separator.
 	if !hasLongRun(raw) && !bytes.Contains(raw, []byte(`\u00`)) {
@@ -48,6 +51,17 @@ func scrubJSON(raw []byte) []byte {
 		return raw
 	}
 	return append(s.out, raw[s.done:]...)
+}
+
+// quoted quotes a text of others in a message, at most limit characters of it.
+// It is scrubbed before: the escapes that quoting adds can end in digits, which
+// would hide where a number begins.
+func quoted(text string, limit int) string {
+	text = scrubLine(text)
+	if runes := []rune(text); len(runes) > limit {
+		text = string(runes[:limit])
+	}
+	return strconv.Quote(text)
 }
 
 // scrubLine is Scrub for plain words that go into a message.
@@ -81,6 +95,8 @@ func ruleFor(parent, name []byte) scrubRule {
 	switch string(name) {
 	case "exchangeRate":
 		return scrubNothing
+	case "billType", "billStatus", "merchantName", "tradeCountry", "billFailReason", "errorCode", "errorDesc":
+		return scrubAny // a number there is read as text, and must be scrubbed as text is
 	case "currency", "value":
 		// Only where it is an amount's: a value of anything else may be anything.
 		if hasSuffixFold(parent, "amount") {
@@ -119,6 +135,7 @@ func (s *scrubber) value(i int, in scope) int {
 			}
 			end := skipString(src, i)
 			name := stringBytes(src[i:end])
+			s.text(i, end, scrubText)
 			i = s.value(skipSpace(src, skipSpace(src, end)+1), in.member(name))
 			i = skipSpace(src, i)
 		}
@@ -133,24 +150,15 @@ func (s *scrubber) value(i int, in scope) int {
 		return i + 1
 	case '"':
 		end := skipString(src, i)
-		rule := in.rule
-		if rule == scrubTime {
-			// 13 digits may be milliseconds; what is no time is free text.
-			if rule = scrubText; end-i <= 42 {
-				if _, err := ParseTime(string(stringBytes(src[i:end]))); err == nil {
-					rule = scrubNothing
-				}
-			}
-		}
-		if rule != scrubNothing && end-i > 12 {
+		if rule := in.rule.of(src[i:end]); rule != scrubNothing {
 			s.text(i, end, rule)
 		}
 		return end
 	}
 	end := skipLiteral(src, i)
-	if (in.rule == scrubCard || in.rule == scrubAny) && end-i >= 12 {
+	if rule := in.rule.of(src[i:end]); (rule == scrubCard || rule == scrubAny) && end-i >= minCardDigits {
 		var changed bool
-		s.buf, changed = appendScrubbed(append(s.buf[:0], '"'), src[i:end], in.rule)
+		s.buf, changed = appendScrubbed(append(s.buf[:0], '"'), src[i:end], rule)
 		if changed { // no number any more, so it becomes a string
 			s.replace(i, end, append(s.buf, '"'))
 		}
@@ -158,9 +166,26 @@ func (s *scrubber) value(i int, in scope) int {
 	return end
 }
 
+// of returns the rule for a string or number: 13 digits may be milliseconds,
+// but what is no time is text, and may be anything.
+func (r scrubRule) of(literal []byte) scrubRule {
+	if r != scrubTime {
+		return r
+	}
+	if len(literal) <= 42 {
+		if _, err := ParseTime(scalarText(literal)); err == nil {
+			return scrubNothing
+		}
+	}
+	return scrubAny
+}
+
 // text handles the string src[i:end].
 func (s *scrubber) text(i, end int, rule scrubRule) {
 	literal := s.src[i:end]
+	if len(literal) < minCardDigits+len(`""`) {
+		return
+	}
 	if bytes.IndexByte(literal, '\\') < 0 {
 		var changed bool
 		if s.buf, changed = appendScrubbed(s.buf[:0], literal, rule); changed {
@@ -168,10 +193,18 @@ func (s *scrubber) text(i, end int, rule scrubRule) {
 		}
 		return
 	}
-	// Escapes can hide digits and separators, so what counts is what it says.
-	var changed bool
-	if s.buf, changed = appendScrubbed(s.buf[:0], stringBytes(literal), rule); changed {
-		s.replace(i, end, quote(s.buf))
+	// Escapes can hide digits and separators, so what counts is what it says, and
+	// also what it will say in a column, which has no place for U+0000.
+	said := stringBytes(literal)
+	out, changed := appendScrubbed(s.buf[:0], said, rule)
+	if bytes.IndexByte(out, 0) >= 0 {
+		joined, also := appendScrubbed(nil, bytes.ReplaceAll(out, []byte{0}, nil), rule)
+		if also {
+			out, changed = joined, true
+		}
+	}
+	if s.buf = out; changed {
+		s.replace(i, end, quote(out))
 	}
 }
 
@@ -220,11 +253,13 @@ func equalFold(name []byte, lower string) bool {
 }
 
 // oneLine turns the words of others into one line of bounded length without
-// card numbers.
+// card numbers and without the characters that move a terminal's cursor.
 func oneLine(text string, limit int) string {
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "\ufffd")), " ")
+	// A control character may hide a number as well as end one.
+	text = scrubLine(strings.ToValidUTF8(text, "\ufffd"))
+	text = strings.Join(strings.Fields(text), " ")
 	text = strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
+		if unicode.IsControl(r) {
 			return -1
 		}
 		return r

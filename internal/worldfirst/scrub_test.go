@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestScrub(t *testing.T) {
@@ -57,6 +59,12 @@ func TestScrub(t *testing.T) {
 		{"message", `{"result":{"resultMessage":"4111111111111111","resultMsg":"4111111111111111"}}`, `{"result":{"resultMessage":"****1111","resultMsg":"****1111"}}`},
 		{"metadata", `{"metadata":{"orderNo":"4111111111111111","n":4111111111111111,"k":"4111111111111112"}}`, `{"metadata":{"orderNo":"****1111","n":"****1111","k":"4111111111111112"}}`},
 		{"card in metadata", `{"metadata":{"x":{"card":"123456789012"}}}`, `{"metadata":{"x":{"card":"****9012"}}}`},
+		{"a text as a number", `{"merchantName":4111111111111111,"errorDesc":4111111111111111,"billFailReason":4111111111111111}`, `{"merchantName":"****1111","errorDesc":"****1111","billFailReason":"****1111"}`},
+		{"a number that is no time", `{"lastUpdate":4111111111111111,"transactionTime":1770429601237}`, `{"lastUpdate":"****1111","transactionTime":1770429601237}`},
+		{"what stays makes another number", `{"merchantName":"4111111111111111 123456789019"}`, `{"merchantName":"********9019"}`},
+		{"U+0000 hides a number", `{"cardNo":"5555555\u00005555544\u000045"}`, `{"cardNo":"****4445"}`},
+		{"U+0000 ends a number", `{"merchantName":"4111111111111111\u00007"}`, `{"merchantName":"****1111\u00007"}`},
+		{"a name", `{"metadata":{"4111111111111111":"x"},"4111 1111\u00201111 1111":{"y":1}}`, `{"metadata":{"****1111":"x"},"****1111":{"y":1}}`},
 		{"unknown text", `{"remark":["4111111111111111"],"pan":{"value":"4111111111111111"}}`, `{"remark":["****1111"],"pan":{"value":"****1111"}}`},
 		{"no name", `["4111111111111111",4111111111111111]`, `["****1111","****1111"]`},
 		{"bare text", ` "4111111111111111" `, ` "****1111" `},
@@ -112,59 +120,158 @@ func FuzzScrub(f *testing.F) {
 		if !bytes.Equal(raw, before) {
 			t.Fatal("Scrub changed its input")
 		}
+		if again := Scrub(got); !bytes.Equal(again, got) {
+			t.Fatalf("Scrub(%q) = %q, and of that %q", raw, got, again)
+		}
 		if !json.Valid(raw) {
+			if left := luhnRun(string(got)); left != "" {
+				t.Fatalf("Scrub(%q) = %q left %q", raw, got, left)
+			}
 			return
 		}
 		if !json.Valid(got) {
 			t.Fatalf("Scrub(%q) = %q, which is no JSON", raw, got)
 		}
-		if left := cardRuns(t, got); left != "" {
+		if left := leftCard(parse(t, got)); left != "" {
 			t.Fatalf("Scrub(%q) = %q left %q", raw, got, left)
 		}
-		if again := Scrub(got); !bytes.Equal(again, got) {
-			t.Fatalf("Scrub(%q) = %q, and of that %q", raw, got, again)
+		if !utf8.Valid(raw) {
+			return // broken names and texts may have become others
+		}
+		if diff := scrubbedBeyond(parse(t, raw), parse(t, got)); diff != "" {
+			t.Fatalf("Scrub(%q) = %q changed more than card numbers: %s", raw, got, diff)
 		}
 	})
 }
 
-var digitRun = regexp.MustCompile(`[0-9](?:[ -]?[0-9])*`)
-
-// cardRuns finds a run of digits as long as a card number beneath a field named
-// after a card, by way of encoding/json.
-func cardRuns(t *testing.T, raw []byte) string {
-	t.Helper()
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	var walk func(v any, card bool) string
-	walk = func(v any, card bool) string {
-		switch v := v.(type) {
-		case map[string]any:
-			for name, e := range v {
-				if left := walk(e, card || containsFold([]byte(name), "card")); left != "" {
-					return left
+// scrubbedBeyond compares a value before and after: the same tree, in which
+// texts may differ only where digits became asterisks.
+func scrubbedBeyond(before, after any) string {
+	switch b := before.(type) {
+	case map[string]any:
+		a, ok := after.(map[string]any)
+		if !ok {
+			return fmt.Sprintf("%v became %v", before, after)
+		}
+		for name, e := range b {
+			if other, ok := a[name]; ok {
+				if diff := scrubbedBeyond(e, other); diff != "" {
+					return diff
 				}
-			}
-		case []any:
-			for _, e := range v {
-				if left := walk(e, card); left != "" {
-					return left
-				}
-			}
-		case string, json.Number:
-			if !card {
-				return ""
-			}
-			for _, run := range digitRun.FindAllString(fmt.Sprint(v), -1) {
-				if n := len(run) - strings.Count(run, " ") - strings.Count(run, "-"); n >= 12 && n <= 19 {
-					return run
-				}
+			} else if luhnRun(name) == "" {
+				return fmt.Sprintf("%q is gone", name)
 			}
 		}
 		return ""
+	case []any:
+		a, ok := after.([]any)
+		if !ok || len(a) != len(b) {
+			return fmt.Sprintf("%v became %v", before, after)
+		}
+		for i := range b {
+			if diff := scrubbedBeyond(b[i], a[i]); diff != "" {
+				return diff
+			}
+		}
+		return ""
+	case string, json.Number:
+		text, now := strings.ReplaceAll(fmt.Sprint(before), "\x00", ""), fmt.Sprint(after)
+		if _, isText := after.(string); !isText || fmt.Sprint(before) == now {
+			if before == after {
+				return ""
+			}
+			return fmt.Sprintf("%#v became %#v", before, after)
+		}
+		// Beside digits and what may stand between them not a character differs.
+		rest := func(s string) string {
+			return strings.Map(func(r rune) rune {
+				if strings.ContainsRune("0123456789* -", r) {
+					return -1
+				}
+				return r
+			}, s)
+		}
+		if rest(text) != rest(now) || !strings.Contains(now, "****") || len(now) >= len(text) {
+			return fmt.Sprintf("%q became %q", text, now)
+		}
+		return ""
 	}
-	return walk(v, false)
+	if before != after {
+		return fmt.Sprintf("%v became %v", before, after)
+	}
+	return ""
+}
+
+// FuzzPlantedCard hides a card number in a bill, wherever and however it is
+// written, and looks for it in everything that is made of the bill.
+func FuzzPlantedCard(f *testing.F) {
+	f.Add(uint64(411111111111111), byte(16), "merchantName", "SHOP ", " LTD")
+	f.Add(uint64(555555555555444), byte(16+32), "metadata/a/b", "", "")
+	f.Add(uint64(37828224631000), byte(15+64), "billFailReason/errorDesc", "12 ", "-7")
+	f.Add(uint64(422222222222), byte(13), "card_x/no/value", "a", "\x00")
+	f.Add(uint64(1), byte(19+128), "tradeAmount/value", "\x01", "")
+	f.Add(uint64(411111111111111), byte(16+32+128), "lastUpdate", "", "")
+	f.Fuzz(func(t *testing.T, digits uint64, form byte, path, before, after string) {
+		length := 13 + int(form&31)%7
+		number := fmt.Sprintf("%0*d", length-1, digits)
+		number = number[len(number)-length+1:]
+		number += string(checkDigit(number))
+		if number[0] == '0' || hasDigit(before, len(before)-1) || hasDigit(after, 0) {
+			return // no card number, or part of a longer one, which is an id
+		}
+		names := strings.Split(path, "/")
+		about := func(name string) bool { return idField.MatchString(name) || sumField.MatchString(name) }
+		// An id or an amount may well look like a card number: only messages must
+		// not quote it.
+		stays := slices.ContainsFunc(names, about) && !slices.Contains(names, "metadata") && !strings.Contains(strings.ToLower(path), "card")
+		written := number
+		switch {
+		case form&32 != 0:
+			written = number[:4] + " " + number[4:8] + " " + number[8:12] + " " + number[12:]
+		case form&64 != 0:
+			written = number[:4] + "-" + number[4:10] + "-" + number[10:]
+		}
+		if timeField.MatchString(names[len(names)-1]) && anyTime.MatchString(before+written+after) {
+			return // milliseconds since 1970
+		}
+		var value any = before + written + after
+		if form&128 != 0 && before == "" && after == "" && written == number {
+			value = json.Number(number)
+			stays = stays || leftCard(value, names...) == "" // numbers in fields unknown to us are no text
+		}
+		for _, name := range slices.Backward(names) {
+			value = map[string]any{name: value}
+		}
+		members := value.(map[string]any)
+		for name, value := range map[string]string{"orderNo": "1", "transactionTime": "2026-02-07T02:00:00Z"} {
+			if path != name {
+				members[name] = value
+			}
+		}
+		raw := []byte(respeller{rand.New(rand.NewPCG(digits, uint64(form)))}.write(members, func([]string) bool { return false }))
+		item := DecodeItem(raw)
+		b := item.Bill
+		if item.Rejected != (path == "transactionTime") {
+			t.Fatalf("%s: rejected %v, problems %q", raw, item.Rejected, item.Problems)
+		}
+		body := []byte(`{"result":{"resultStatus":"F","resultCode":"X","resultMessage":` + respeller{rand.New(rand.NewPCG(digits, 1))}.text(before+written+after) + `}}`)
+		env, ok := readEnvelope(body)
+		if !ok {
+			t.Fatalf("%s is no result", body)
+		}
+		shown := append(item.Problems, env.message, evidenceBody(body))
+		if !stays {
+			shown = append(shown, string(b.Raw), evidenceBody(raw), b.BillNo, b.BillType, b.Status, b.AssetID, b.MaskedCardNo, b.CardLast4, b.CardNickName,
+				b.MerchantName, b.BudgetAccountID, b.ExchangeRate, b.TradeCountry, b.FailCode, b.FailDesc, b.LastUpdateRaw, b.Metadata)
+		}
+		for _, text := range shown {
+			if strings.Contains(text, written) || strings.Contains(text, number) {
+				t.Fatalf("%s: %q holds the card number", raw, text)
+			}
+		}
+	})
+}
+
+func hasDigit(text string, at int) bool {
+	return at >= 0 && at < len(text) && isDigit(text[at])
 }

@@ -85,6 +85,7 @@ func parseSignature(header string) ([]byte, error) {
 		return nil, errors.New("no signature")
 	}
 	var text string
+	found := false
 	for part := range strings.SplitSeq(header, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		value = strings.TrimSpace(value)
@@ -94,10 +95,10 @@ func parseSignature(header string) ([]byte, error) {
 				return nil, fmt.Errorf("signature algorithm %.20q is not %s", value, algorithm)
 			}
 		case "signature":
-			if text != "" {
+			if found {
 				return nil, errors.New("two signatures in one header")
 			}
-			text = value
+			text, found = value, true
 		}
 	}
 	if text == "" {
@@ -115,6 +116,9 @@ func parseSignature(header string) ([]byte, error) {
 	sig, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		return nil, errors.New("the signature is not base64")
+	}
+	if len(sig) == 0 { // an escaped line break is base64 of nothing
+		return nil, errors.New("the signature is empty")
 	}
 	return sig, nil
 }

@@ -5,6 +5,9 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -131,8 +134,11 @@ func TestVerify(t *testing.T) {
 		{"no header", []*rsa.PublicKey{right}, "", v.Time, false},
 		{"no time", []*rsa.PublicKey{right}, header, "", false},
 		{"bad escape", []*rsa.PublicKey{right}, "signature=%zz", v.Time, false},
+		{"empty", []*rsa.PublicKey{right}, "signature=", v.Time, false},
+		{"base64 of nothing", []*rsa.PublicKey{right}, "signature=%0A", v.Time, false},
 		{"bad base64", []*rsa.PublicKey{right}, "signature=!!!", v.Time, false},
 		{"two signatures", []*rsa.PublicKey{right}, "signature=AAAA, signature=" + raw, v.Time, false},
+		{"two signatures, one empty", []*rsa.PublicKey{right}, "signature=, signature=" + raw, v.Time, false},
 		{"cut off", []*rsa.PublicKey{right}, "signature=" + raw[:len(raw)-8], v.Time, false},
 	} {
 		err := Verify(tt.keys, tt.header, v.Method, v.Path, v.ClientID, tt.at, body)
@@ -161,17 +167,112 @@ func FuzzParseSignatureHeader(f *testing.F) {
 		}
 	}
 	f.Add("signature=%2B+%2F, algorithm = rsa256 ,,=,")
+	f.Add("signature=,signature=AAAA")
+	f.Add("signature=%0A")
 	f.Fuzz(func(t *testing.T, header string) {
 		sig, err := parseSignature(header)
 		if err != nil {
+			// What is wrong is said in a short line, and never with the signature.
+			if sig != nil || len(err.Error()) > 160 || !isLine(err.Error()) {
+				t.Fatalf("%q: %x, %q", header, sig, err)
+			}
 			return
 		}
 		if len(sig) == 0 {
 			t.Fatalf("%q gave an empty signature without an error", header)
 		}
-		again, err := parseSignature("signature=" + base64.StdEncoding.EncodeToString(sig))
-		if err != nil || string(again) != string(sig) {
-			t.Fatalf("%q: read back as %x, %v, want %x", header, again, err, sig)
+		// The order of the parts, blanks around them and parts we do not know say
+		// nothing.
+		parts := strings.Split(header, ",")
+		slices.Reverse(parts)
+		for _, other := range []string{strings.Join(parts, ","), " " + strings.Join(parts, "\t, ") + " ", header + ",keyVersion=7,x", "Key = 1 ," + header} {
+			if again, err := parseSignature(other); err != nil || string(again) != string(sig) {
+				t.Fatalf("%q gave %x, but %q gave %x, %v", header, sig, other, again, err)
+			}
+		}
+		// A second signature leaves open which one counts, another algorithm
+		// whether ours fits.
+		for _, other := range []string{header + ",signature=AAAA", "Signature=AAAA," + header, header + ",algorithm=none", "ALGORITHM=RSA1," + header} {
+			if again, err := parseSignature(other); err == nil {
+				t.Fatalf("%q gave %x, want an error", other, again)
+			}
+		}
+		checkSpellings(t, sig, 2)
+	})
+}
+
+// checkSpellings writes a signature in the ways of API §4.3 and reads it.
+func checkSpellings(t *testing.T, sig []byte, keyVersion int) {
+	t.Helper()
+	raw := base64.StdEncoding.EncodeToString(sig)
+	var all strings.Builder // every character as an escape
+	for i := range len(raw) {
+		fmt.Fprintf(&all, "%%%02x", raw[i])
+	}
+	for _, value := range []string{raw, url.QueryEscape(raw), strings.ReplaceAll(raw, "=", "%3d"), all.String()} {
+		for _, header := range []string{
+			"signature=" + value,
+			fmt.Sprintf("algorithm=RSA256, keyVersion=%d, signature=%s", keyVersion, value),
+			fmt.Sprintf("algorithm=RSA256,keyVersion=%d,signature=%s", keyVersion, value),
+			fmt.Sprintf(" Signature = %s ,KEYVERSION=%d, Algorithm=rsa256", value, keyVersion),
+		} {
+			if again, err := parseSignature(header); err != nil || string(again) != string(sig) {
+				t.Fatalf("%q gave %x, %v, want %x", header, again, err, sig)
+			}
+		}
+	}
+}
+
+// FuzzVerify signs a message and changes it in one place: only the message that
+// was signed may pass.
+func FuzzVerify(f *testing.F) {
+	key := privateKey(f, "worldfirst_private_pkcs8.pem")
+	keys := []*rsa.PublicKey{&key.PublicKey}
+	for _, v := range loadVectors(f).Vectors {
+		f.Add(v.Path, v.ClientID, v.Time, []byte(*v.Body), uint16(0), byte(1))
+	}
+	f.Add("/p", "c", "t", []byte(""), uint16(300), byte(128))
+	f.Fuzz(func(t *testing.T, path, clientID, at string, body []byte, place uint16, flip byte) {
+		header, err := Sign(key, int(flip), "POST", path, clientID, at, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at == "" {
+			if Verify(keys, header, "POST", path, clientID, at, body) == nil {
+				t.Fatal("a message without a time passed")
+			}
+			return
+		}
+		if err := Verify(keys, header, "POST", path, clientID, at, body); err != nil {
+			t.Fatalf("what was signed does not pass: %v", err)
+		}
+		sig, err := parseSignature(header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkSpellings(t, sig, int(flip))
+		if flip == 0 {
+			return
+		}
+		other := slices.Clone(sig)
+		other[int(place)%len(other)] ^= flip
+		if Verify(keys, "signature="+base64.StdEncoding.EncodeToString(other), "POST", path, clientID, at, body) == nil {
+			t.Fatalf("a changed signature passed: %x", other)
+		}
+		changed := append(slices.Clone(body), flip)
+		if Verify(keys, header, "POST", path, clientID, at, changed) == nil {
+			t.Fatalf("a longer body passed: %q", changed)
+		}
+		if len(body) > 0 {
+			changed = slices.Clone(body)
+			changed[int(place)%len(changed)] ^= flip
+			if Verify(keys, header, "POST", path, clientID, at, changed) == nil {
+				t.Fatalf("a changed body passed: %q", changed)
+			}
+		}
+		if Verify(keys, header, "GET", path, clientID, at, body) == nil || Verify(keys, header, "POST", path+"/", clientID, at, body) == nil ||
+			Verify(keys, header, "POST", path, clientID+"x", at, body) == nil || Verify(keys, header, "POST", path, clientID, at+"Z", body) == nil {
+			t.Fatal("a message with another method, path, client or time passed")
 		}
 	})
 }
