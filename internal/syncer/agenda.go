@@ -39,10 +39,13 @@ type Scope struct {
 	RetryNow bool
 	// DueOnly leaves out of a retry what failed: only a person asks for that.
 	DueOnly bool
+	// Windows limits it to these windows, which are read again even if proved.
+	// 0 stands for the tail, which is then read from its beginning.
+	Windows []int64
 }
 
 // limited reports whether the scope leaves a part of the history out.
-func (s Scope) limited() bool { return !s.Span.Start.IsZero() || s.Retry }
+func (s Scope) limited() bool { return !s.Span.Start.IsZero() || s.Retry || s.Windows != nil }
 
 // An agenda is what is due for one account: pure thought, nothing stored yet.
 type agenda struct {
@@ -229,7 +232,7 @@ func (a *agenda) spanTail(windows []*bill.Window, r rules, s Scope, now time.Tim
 	a.span = tailSpanOf(a.tail, r, a.tail.ProvedAt.Before(a.refreshSince), now)
 	first := a.tail.CoveredFrom.Add(-backtrack)
 	switch {
-	case s.Full && first.Before(a.span.Start):
+	case (s.Full || slices.Contains(s.Windows, 0)) && first.Before(a.span.Start):
 		a.span.Start = first.In(r.zone).Truncate(time.Second)
 	case !s.Span.Start.IsZero() && s.Span.Start.Before(a.span.Start) && !s.Span.End.Before(a.tail.CoveredFrom):
 		a.span.Start = latest(first, s.Span.Start).In(r.zone).Truncate(time.Second)
@@ -279,6 +282,9 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 	if !s.Span.Start.IsZero() && !w.Overlaps(s.Span) {
 		return
 	}
+	if s.Windows != nil && (w.ID == 0 || !slices.Contains(s.Windows, w.ID)) {
+		return
+	}
 	early := w.NextAttemptAt.After(now)
 	switch w.State {
 	case bill.Pending, bill.Reading:
@@ -291,11 +297,11 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 		}
 	case bill.Failed:
 		// Not by a refresh that only goes on: that would ask again and again.
-		if (!s.Retry || s.DueOnly) && !a.refreshBegins && s.Span.Start.IsZero() {
+		if (!s.Retry || s.DueOnly) && !a.refreshBegins && s.Span.Start.IsZero() && s.Windows == nil {
 			return
 		}
 	case bill.Done:
-		want := s.Full || !s.Span.Start.IsZero() || (w.ProvedAt.Before(a.refreshSince) && !w.End.Before(now.Add(-r.refresh)))
+		want := s.Full || !s.Span.Start.IsZero() || s.Windows != nil || (w.ProvedAt.Before(a.refreshSince) && !w.End.Before(now.Add(-r.refresh)))
 		if want && w.RereadAt.IsZero() && !s.Retry {
 			w.RereadAt = now
 			w.NextAttemptAt, w.Attempts, w.LastError = time.Time{}, 0, ""
@@ -310,6 +316,9 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 }
 
 func (a *agenda) tailInScope(s Scope) bool {
+	if s.Windows != nil {
+		return slices.Contains(s.Windows, 0)
+	}
 	if s.Retry {
 		t := a.tail
 		return t.State == bill.Waiting || t.State == bill.Failed
