@@ -158,6 +158,9 @@ func (a *account) attribute() {
 				if r.own != nil && r.own.window == it.window {
 					rank++
 				}
+				if rank == 0 && r.own != nil {
+					continue // of a window beside it, which may not be looked at
+				}
 				if rank > most {
 					best, most = p, rank
 				}

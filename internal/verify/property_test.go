@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 	"time"
@@ -10,6 +11,21 @@ import (
 	"billsync/internal/bill"
 	"billsync/internal/simulator"
 )
+
+// TestMain lowers the number of stories that are told unless one is asked for:
+// each takes two syncs and four counts. -rapid.checks=1000 is worth a try after
+// a change.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		if err := flag.Set("rapid.checks", "40"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // A story is a ledger that is read in two syncs.
 type story struct {
