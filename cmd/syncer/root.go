@@ -29,6 +29,8 @@ var commands = []func(*globals) *cobra.Command{
 	newRetryCmd,
 	newStatusCmd,
 	newPlanCmd,
+	newVerifyCmd,
+	newReportCmd,
 	newInitCmd,
 	newCheckCmd,
 	newConfigCmd,
