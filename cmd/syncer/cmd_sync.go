@@ -220,7 +220,7 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 		}
 		b.WriteString("\n")
 		fmt.Fprintf(&b, "%*s   this run: %s, %s proved\n", len([]rune(acct.Name)), "",
-			found(acct, n), plural(acct.Proved, "window", n))
+			found(acct.New, acct.Changed, acct.Withdrawn, acct.Returned, n), plural(acct.Proved, "window", n))
 		if acct.Quiet != "" {
 			fmt.Fprintf(&b, "%*s   %s\n", len([]rune(acct.Name)), "", acct.Quiet)
 		}
@@ -250,16 +250,16 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 }
 
 // found says what a run brought.
-func found(a *syncer.Account, n func(int) string) string {
-	if a.New+a.Changed+a.Withdrawn+a.Returned == 0 {
+func found(added, changed, withdrawn, returned int, n func(int) string) string {
+	if added+changed+withdrawn+returned == 0 {
 		return "nothing changed"
 	}
-	s := n(a.New) + " new, " + n(a.Changed) + " changed"
-	if a.Withdrawn > 0 {
-		s += ", " + n(a.Withdrawn) + " withdrawn"
+	s := n(added) + " new, " + n(changed) + " changed"
+	if withdrawn > 0 {
+		s += ", " + n(withdrawn) + " withdrawn"
 	}
-	if a.Returned > 0 {
-		s += ", " + n(a.Returned) + " came back"
+	if returned > 0 {
+		s += ", " + n(returned) + " came back"
 	}
 	return s
 }

@@ -31,6 +31,8 @@ var commands = []func(*globals) *cobra.Command{
 	newStatusCmd,
 	newPlanCmd,
 	newLookupCmd,
+	newVerifyCmd,
+	newReportCmd,
 	newInitCmd,
 	newCheckCmd,
 	newConfigCmd,

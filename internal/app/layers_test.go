@@ -17,10 +17,11 @@ func TestImports(t *testing.T) {
 		"billsync/internal/schedule":   nil,
 		"billsync/internal/worldfirst": {"bill"},
 		"billsync/internal/syncer":     {"bill"},
+		"billsync/internal/verify":     {"bill"},
 		"billsync/internal/store":      {"bill", "billsync"},
 		"billsync/internal/simulator":  {"bill", "worldfirst"},
-		"billsync/internal/app":        {"bill", "config", "schedule", "simulator", "store", "syncer", "worldfirst"},
-		"billsync/cmd/syncer":          {"app", "bill", "config", "schedule", "syncer"},
+		"billsync/internal/app":        {"bill", "config", "schedule", "simulator", "store", "syncer", "verify", "worldfirst"},
+		"billsync/cmd/syncer":          {"app", "bill", "config", "schedule", "syncer", "verify"},
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "billsync/...").Output()
 	if err != nil {

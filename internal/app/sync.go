@@ -20,13 +20,14 @@ type SyncOptions struct {
 	Full     bool
 	Retry    bool
 	RetryNow bool
-	DueOnly  bool // of a retry: leave out what failed
+	DueOnly  bool    // of a retry: leave out what failed
+	Windows  []int64 // only these, read again; 0 is the tail
 	Progress func(syncer.Progress)
 }
 
 // scope translates the options into what the work understands.
 func (a *App) scope(o SyncOptions) (syncer.Scope, error) {
-	s := syncer.Scope{Refresh: o.Refresh, Full: o.Full, Retry: o.Retry, RetryNow: o.RetryNow, DueOnly: o.DueOnly}
+	s := syncer.Scope{Refresh: o.Refresh, Full: o.Full, Retry: o.Retry, RetryNow: o.RetryNow, DueOnly: o.DueOnly, Windows: o.Windows}
 	accounts, err := a.accounts(o.Accounts)
 	if err != nil {
 		return s, err

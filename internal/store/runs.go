@@ -76,9 +76,9 @@ func (t *Tx) OpenRejected(account string) (int, error) {
 	return n[0], nil
 }
 
-// Unreadable counts the items listed in a window (0: the tail) that are no bills
+// CountUnreadable counts the items listed in a window (0: the tail) that are no bills
 // to us, whether or not somebody accepted them.
-func (t *Tx) Unreadable(account string, window int64) (int, error) {
+func (t *Tx) CountUnreadable(account string, window int64) (int, error) {
 	var n []int
 	err := t.rows("counting rejected items", &n, `
 		SELECT count(*) FROM rejected_items

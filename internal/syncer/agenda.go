@@ -40,10 +40,13 @@ type Scope struct {
 	RetryNow bool
 	// DueOnly leaves out of a retry what failed: only a person asks for that.
 	DueOnly bool
+	// Windows limits it to these windows, which are read again even if proved.
+	// 0 stands for the tail, which is then read from its beginning.
+	Windows []int64
 }
 
 // limited reports whether the scope leaves a part of the history out.
-func (s Scope) limited() bool { return !s.Span.Start.IsZero() || s.Retry }
+func (s Scope) limited() bool { return !s.Span.Start.IsZero() || s.Retry || s.Windows != nil }
 
 // An agenda is what is due for one account: pure thought, nothing stored yet.
 type agenda struct {
@@ -240,7 +243,7 @@ func (a *agenda) spanTail(windows []*bill.Window, r rules, s Scope, now time.Tim
 	first := a.tail.CoveredFrom.Add(-backtrack)
 	audit := refresh && r.audit > 0 && a.tail.AuditedAt.Before(now.Add(r.refreshEvery-r.audit))
 	switch {
-	case (s.Full || audit) && first.Before(a.span.Start):
+	case (s.Full || audit || slices.Contains(s.Windows, 0)) && first.Before(a.span.Start):
 		a.span.Start = first.In(r.zone).Truncate(time.Second)
 	case !s.Span.Start.IsZero() && s.Span.Start.Before(a.span.Start) && !s.Span.End.Before(a.tail.CoveredFrom):
 		a.span.Start = latest(first, s.Span.Start).In(r.zone).Truncate(time.Second)
@@ -290,6 +293,9 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 	if !s.Span.Start.IsZero() && !w.Overlaps(s.Span) {
 		return
 	}
+	if s.Windows != nil && (w.ID == 0 || !slices.Contains(s.Windows, w.ID)) {
+		return
+	}
 	early := w.NextAttemptAt.After(now)
 	switch w.State {
 	case bill.Pending, bill.Reading:
@@ -300,16 +306,16 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 		if early && !s.RetryNow {
 			return
 		}
-		if w.NeedsPerson() && !a.refreshBegins && (!s.Retry || s.DueOnly) && s.Span.Start.IsZero() {
+		if w.NeedsPerson() && !a.refreshBegins && (!s.Retry || s.DueOnly) && s.Span.Start.IsZero() && s.Windows == nil {
 			return
 		}
 	case bill.Failed:
 		// Not by a refresh that only goes on: that would ask again and again.
-		if (!s.Retry || s.DueOnly) && !a.refreshBegins && s.Span.Start.IsZero() {
+		if (!s.Retry || s.DueOnly) && !a.refreshBegins && s.Span.Start.IsZero() && s.Windows == nil {
 			return
 		}
 	case bill.Done:
-		want := s.Full || !s.Span.Start.IsZero() || (w.ProvedAt.Before(a.refreshSince) && !w.End.Before(now.Add(-r.refresh)))
+		want := s.Full || !s.Span.Start.IsZero() || s.Windows != nil || (w.ProvedAt.Before(a.refreshSince) && !w.End.Before(now.Add(-r.refresh)))
 		if want && w.RereadAt.IsZero() && !s.Retry {
 			a.again(w, now)
 			early = false
@@ -378,6 +384,9 @@ func (a *agenda) chase(b books, windows []*bill.Window, r rules, s Scope, now ti
 }
 
 func (a *agenda) tailInScope(s Scope) bool {
+	if s.Windows != nil {
+		return slices.Contains(s.Windows, 0)
+	}
 	if s.Retry {
 		t := a.tail
 		return t.State == bill.Waiting || t.State == bill.Failed

@@ -238,7 +238,7 @@ func (e *engine) compare(tx Tx, r *reading) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	unreadable, err := tx.Unreadable(r.acct.Name, r.windowID())
+	unreadable, err := tx.CountUnreadable(r.acct.Name, r.windowID())
 	if err != nil {
 		return "", err
 	}

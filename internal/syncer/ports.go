@@ -61,7 +61,7 @@ type Tx interface {
 	ResolveUnseen(p *bill.Pass, now time.Time) error
 	Quiet(account string, until time.Time) (bill.Quiet, error)
 	OpenRejected(account string) (int, error)
-	Unreadable(account string, window int64) (int, error)
+	CountUnreadable(account string, window int64) (int, error)
 
 	SaveEvidence(account string, window, run int64, f *bill.Failure) error
 	ClearEvidence(account string, window int64) error
