@@ -73,8 +73,8 @@ func (c *counter) settleSeams(ctx context.Context, a *account) error {
 // settleSeam is settleSeams for one of them.
 func (c *counter) settleSeam(ctx context.Context, a *account, older, newer *piece) error {
 	at := older.right.at
-	tried := map[time.Time]bool{at: true}
-	n, err := c.hidden(ctx, a, at)
+	tried := map[int64]bool{at.Unix(): true}
+	n, err := c.hidden(ctx, a, at, newer.right)
 	if err != nil || n == 0 {
 		return err
 	}
@@ -85,11 +85,11 @@ func (c *counter) settleSeam(ctx context.Context, a *account, older, newer *piec
 			if err != nil {
 				return err
 			}
-			if e == nil || tried[e.at] {
+			if e == nil || tried[e.at.Unix()] {
 				continue
 			}
-			tried[e.at] = true
-			if n, err = c.hidden(ctx, a, e.at); err != nil {
+			tried[e.at.Unix()] = true
+			if n, err = c.hidden(ctx, a, e.at, newer.right); err != nil {
 				return err
 			}
 			if n == 0 {
@@ -101,8 +101,8 @@ func (c *counter) settleSeam(ctx context.Context, a *account, older, newer *piec
 }
 
 // hidden counts at the provider what lies on a seam, where nothing is stored.
-func (c *counter) hidden(ctx context.Context, a *account, at time.Time) (int, error) {
-	return c.ask(ctx, a, bill.Span{Start: at.Add(-time.Second), End: at.Add(overlap + time.Second)})
+func (c *counter) hidden(ctx context.Context, a *account, at time.Time, next *edge) (int, error) {
+	return c.ask(ctx, a, bill.Span{Start: at.Add(-time.Second), End: earliest(at.Add(overlap+time.Second), next.end())})
 }
 
 // elsewhere finds a clean second near want between two edges; nil if there is none.
