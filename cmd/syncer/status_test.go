@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,5 +132,33 @@ func TestPlanOfWhatWaits(t *testing.T) {
 	out, _ = ran(t, dir, 0, "plan", "--from", time.Now().AddDate(0, 0, -5).Format(time.DateOnly))
 	if strings.Contains(out, "not asked") {
 		t.Errorf("plan of the last days says\n%s", out)
+	}
+}
+
+// Of an account that is refused, or that got no answer, nothing is called done
+// that was not asked for.
+func TestNothingAskedIsNotDone(t *testing.T) {
+	t.Parallel()
+	keys := filepath.Join(t.TempDir(), "keys")
+	s, stop := simulateUntil(t, "--dir", keys)
+	dir := folder(t, s, 60, "")
+	ran(t, dir, 0, "sync", "-q")
+	ran(t, dir, 0, "sync", "-q") // proves the tail
+	stop()
+	out, _ := ran(t, dir, 3, "sync")
+	contains(t, "a sync without an answer", out, "\n       tail ", ": to be read again\n")
+	if strings.Contains(out, ": done") {
+		t.Errorf("a sync without an answer says\n%s", out)
+	}
+	// The same API refuses now.
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.BaseURL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	simulate(t, "--dir", keys, "--port", port, "--fault", "refuse=1")
+	out, _ = ran(t, dir, 4, "sync")
+	contains(t, "a refused sync", out, "main   REFUSED: ", "AUTHORIZATION_NOT_EXIST")
+	if strings.Contains(out, "       tail ") || strings.Contains(out, "       window ") {
+		t.Errorf("a refused sync says of what was not asked\n%s", out)
 	}
 }
