@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"billsync/internal/app"
+	"billsync/internal/config"
 )
 
 func newPlanCmd(g *globals) *cobra.Command {
@@ -51,7 +52,7 @@ func (g *globals) plan(cmd *cobra.Command, o app.SyncOptions, probe bool, next s
 		return g.printJSON(planJSON(p))
 	}
 	if len(p.Steps) == 0 {
-		return g.print("nothing is due\n")
+		return g.print("nothing is due\n" + g.pauses(p.Waiting, cfg))
 	}
 	t := g.newTable("account", "span", "what", "bills", "requests")
 	for _, s := range p.Steps {
@@ -81,8 +82,27 @@ func (g *globals) plan(cmd *cobra.Command, o app.SyncOptions, probe bool, next s
 	} else {
 		fmt.Fprintf(&b, "\n%s, about %s at %g a second\n", plural(p.Requests, "request", g.number), seconds(p.Takes), cfg.API.RequestsPerSecond)
 	}
+	b.WriteString(g.pauses(p.Waiting, cfg))
 	b.WriteString("next: " + next + "\n")
 	return g.print(b.String())
+}
+
+// pauses says what is left out, and until when.
+func (g *globals) pauses(all []app.Pause, cfg *config.Config) string {
+	var b strings.Builder
+	for _, p := range all {
+		what := ""
+		if p.Tail {
+			what = "tail "
+		}
+		fmt.Fprintf(&b, "not asked: %s %s%s: ", p.Account, what, g.days(p.Span, cfg))
+		if p.Until.IsZero() {
+			b.WriteString("failed; a refresh or \"syncer retry\" asks again\n")
+		} else {
+			b.WriteString("waits until " + moment(p.Until, cfg) + "\n")
+		}
+	}
+	return b.String()
 }
 
 func planJSON(p app.Plan) any {
@@ -97,19 +117,32 @@ func planJSON(p app.Plan) any {
 		Counted  bool      `json:"counted"`
 		Requests int       `json:"requests"`
 	}
+	type pause struct {
+		Account       string     `json:"account"`
+		Start         time.Time  `json:"start"`
+		End           *time.Time `json:"end"` // null: now
+		Tail          bool       `json:"tail"`
+		State         string     `json:"state"`
+		NextAttemptAt *time.Time `json:"next_attempt_at"` // null: by a refresh or a retry
+		Why           string     `json:"why,omitempty"`
+	}
 	out := struct {
 		Type     string  `json:"type"`
 		Requests int     `json:"requests"`
 		AtLeast  bool    `json:"at_least"`
 		Seconds  float64 `json:"seconds"`
 		Steps    []step  `json:"steps"`
-	}{"plan", p.Requests, p.Unknown > 0, p.Takes.Seconds(), []step{}}
+		Waiting  []pause `json:"waiting"`
+	}{"plan", p.Requests, p.Unknown > 0, p.Takes.Seconds(), []step{}, []pause{}}
 	for _, s := range p.Steps {
 		x := step{s.Account, s.Span.Start.UTC(), s.Span.End.UTC(), s.Tail, s.Reread, max(1, s.From), nil, s.Known, s.Requests(p.PageSize)}
 		if s.Bills >= 0 {
 			x.Bills = &s.Bills
 		}
 		out.Steps = append(out.Steps, x)
+	}
+	for _, w := range p.Waiting {
+		out.Waiting = append(out.Waiting, pause{w.Account, w.Span.Start.UTC(), timeOrNil(w.Span.End), w.Tail, string(w.State), timeOrNil(w.Until), w.Why})
 	}
 	return out
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"billsync/internal/app"
+	"billsync/internal/bill"
 	"billsync/internal/config"
 	"billsync/internal/syncer"
 )
@@ -224,7 +226,7 @@ func (g *globals) printSync(ctx context.Context, a *app.App, cfg *config.Config,
 		if acct.Quiet != "" {
 			fmt.Fprintf(&b, "%*s   %s\n", len([]rune(acct.Name)), "", acct.Quiet)
 		}
-		for _, t := range acct.Open {
+		for _, t := range troubles(acct) {
 			fmt.Fprintf(&b, "%*s   %s\n", len([]rune(acct.Name)), "", g.trouble(t, cfg))
 		}
 		if acct.Refused != nil {
@@ -264,13 +266,28 @@ func found(added, changed, withdrawn, returned int, n func(int) string) string {
 	return s
 }
 
+// troubles are the parts of an account that are worth a line. Of one that is
+// refused nothing further was asked: only what stood in the way before is told.
+func troubles(acct *syncer.Account) []syncer.Trouble {
+	if acct.Refused == nil {
+		return acct.Open
+	}
+	return slices.DeleteFunc(slices.Clone(acct.Open), func(t syncer.Trouble) bool {
+		return t.State != bill.Waiting && t.State != bill.Failed
+	})
+}
+
 // trouble says in a line what of an account is not proved.
 func (g *globals) trouble(t syncer.Trouble, cfg *config.Config) string {
 	what := "window"
 	if t.Tail {
 		what = "tail"
 	}
-	line := fmt.Sprintf("%s %s: %s", what, g.days(t.Span, cfg), t.State)
+	state := string(t.State)
+	if t.State == bill.Done { // it was proved once, and is due again
+		state = "to be read again"
+	}
+	line := fmt.Sprintf("%s %s: %s", what, g.days(t.Span, cfg), state)
 	if !t.Until.IsZero() {
 		line += " until " + moment(t.Until, cfg)
 	}

@@ -118,7 +118,7 @@ func TestSignals(t *testing.T) {
 	t.Parallel()
 	signals := make(chan os.Signal)
 	codes := make(chan int, 1)
-	ctx, stop := watchSignals(t.Context(), signals, &bytes.Buffer{}, func(code int) { codes <- code })
+	ctx, stop := watchSignals(t.Context(), signals, func(*stopped) {}, func(code int) { codes <- code })
 	defer stop()
 	signals <- syscall.SIGTERM
 	<-ctx.Done()

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"sync"
 
 	"github.com/rs/zerolog"
 )
@@ -22,8 +24,44 @@ func (g *globals) logTo(w io.Writer, level, format string) {
 	if err != nil || parsed == zerolog.NoLevel {
 		parsed = zerolog.InfoLevel
 	}
+	screen := io.Writer(nil)
 	if format == "console" || format != "json" && isTerminal(g.stderr) {
+		screen = w
 		w = zerolog.ConsoleWriter{Out: w, NoColor: !g.colour(g.stderr), TimeFormat: "15:04:05.000", TimeLocation: g.zone}
 	}
 	g.log = zerolog.New(w).Level(parsed).With().Timestamp().Logger()
+	g.talk.set(screen, g.log)
+}
+
+// A talk is where somebody who wants to stop is answered. The signals have a
+// goroutine of their own, which uses it while the program sets it.
+type talk struct {
+	mu     sync.Mutex
+	screen io.Writer // for people; nil while the log is JSON
+	log    zerolog.Logger
+	ready  bool
+}
+
+func (t *talk) set(screen io.Writer, log zerolog.Logger) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.screen, t.log, t.ready = screen, log, true
+}
+
+// stopping answers the first signal: in the log if programs read it, else as a
+// line for people, above the progress bar if there is one.
+func (g *globals) stopping(s *stopped) {
+	const answer = "finishing what is in hand, once more to stop now"
+	t := &g.talk
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	screen := t.screen
+	if !t.ready {
+		screen = g.stderr
+	}
+	if screen == nil {
+		t.log.Warn().Str("signal", s.name()).Msg(answer)
+		return
+	}
+	fmt.Fprintf(screen, "syncer: %s: %s\n", s.name(), answer)
 }

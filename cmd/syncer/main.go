@@ -17,15 +17,16 @@ func start() int {
 	cobra.EnableCommandSorting = false
 	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
 	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
-	ctx, stop := withSignals(context.Background(), os.Stderr, os.Exit)
-	defer stop()
-	return run(ctx, &globals{
+	g := &globals{
 		stdin:   os.Stdin,
 		stdout:  os.Stdout,
 		stderr:  os.Stderr,
 		environ: os.Environ(),
 		now:     time.Now,
-	}, os.Args[1:])
+	}
+	ctx, stop := withSignals(context.Background(), g.stopping, os.Exit)
+	defer stop()
+	return run(ctx, g, os.Args[1:])
 }
 
 // run does what the arguments say, tells what went wrong, and returns the exit

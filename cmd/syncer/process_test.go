@@ -132,14 +132,8 @@ func (b *tape) read() (string, <-chan struct{}) {
 // launch starts the program in a folder.
 func launch(t *testing.T, dir string, args ...string) *child {
 	t.Helper()
-	c := &child{t: t, args: args, cmd: exec.Command("syncer", args...), out: newTape(), err: newTape(), ended: make(chan struct{})}
-	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = dir, c.out, c.err
-	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "SYNCER_") {
-			c.cmd.Env = append(c.cmd.Env, e)
-		}
-	}
-	c.cmd.Env = append(c.cmd.Env, "GORACE=atexit_sleep_ms=0")
+	c := &child{t: t, args: args, cmd: executable(dir, args...), out: newTape(), err: newTape(), ended: make(chan struct{})}
+	c.cmd.Stdout, c.cmd.Stderr = c.out, c.err
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +146,19 @@ func launch(t *testing.T, dir string, args ...string) *child {
 		<-c.ended
 	})
 	return c
+}
+
+// executable is the program in a folder, without settings of whoever tests it.
+func executable(dir string, args ...string) *exec.Cmd {
+	cmd := exec.Command("syncer", args...)
+	cmd.Dir = dir
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "SYNCER_") {
+			cmd.Env = append(cmd.Env, e)
+		}
+	}
+	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0")
+	return cmd
 }
 
 func (c *child) signal(s os.Signal) {
@@ -230,7 +237,17 @@ func TestSyncStopped(t *testing.T) {
 		if got := c.code(10 * time.Second); got != tt.want {
 			t.Errorf("sync stopped by %s ended with %d, want %d; it says:\n%s%s", tt.name, got, tt.want, c.out, c.err)
 		}
-		contains(t, "standard error after "+tt.name, c.err.String(), "finishing what is in hand, once more to stop now", "stopped by "+tt.name, "running it again continues")
+		contains(t, "standard error after "+tt.name, c.err.String(), "stopped by "+tt.name, "running it again continues")
+		answered := false
+		for line := range strings.Lines(c.err.String()) {
+			var x struct{ Signal, Message string } // of a log in JSON every line is
+			if json.Unmarshal([]byte(line), &x) == nil && x.Signal == tt.name && x.Message == "finishing what is in hand, once more to stop now" {
+				answered = true
+			}
+		}
+		if !answered {
+			t.Errorf("the signal is not answered in the log:\n%s", c.err)
+		}
 		contains(t, "standard output after "+tt.name, c.out.String(), fmt.Sprintf(`"outcome":"interrupted","code":%d,`, tt.want))
 	}
 	out, _ := ran(t, dir, 0, "sync")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -47,7 +48,7 @@ func (g *globals) newProgress(log config.Log) *progress {
 	if level == "info" && g.logLevel == "" {
 		level = "warn" // the bar says what the info lines would
 	}
-	g.logTo(barWriter{p.set}, level, log.Format)
+	g.logTo(barWriter{p.set, g.stderr}, level, log.Format)
 	return p
 }
 
@@ -61,8 +62,20 @@ func (p *progress) left(s decor.Statistics) string {
 	return "   " + seconds(rest) + " left"
 }
 
-// barWriter writes log lines above the bar.
-type barWriter struct{ io.Writer }
+// barWriter writes lines above the bar, and as they are once it is gone.
+type barWriter struct {
+	bar   io.Writer
+	after io.Writer
+}
+
+func (w barWriter) Write(line []byte) (int, error) {
+	// What a terminal echoes for a key, such as ^C, has moved the cursor.
+	_, err := w.bar.Write(append([]byte{'\r'}, line...))
+	if errors.Is(err, mpb.ErrDone) {
+		return w.after.Write(line)
+	}
+	return len(line), err
+}
 
 // tell takes the state of the run.
 func (p *progress) tell(s syncer.Progress) {

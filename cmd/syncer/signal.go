@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -31,12 +30,12 @@ func (s *stopped) name() string {
 	return "SIGINT"
 }
 
-// withSignals returns a context that ends with the first SIGINT or SIGTERM. The
-// second one exits at once.
-func withSignals(parent context.Context, stderr io.Writer, exit func(code int)) (context.Context, func()) {
+// withSignals returns a context that ends with the first SIGINT or SIGTERM, which
+// say answers. The second one exits at once.
+func withSignals(parent context.Context, say func(*stopped), exit func(code int)) (context.Context, func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	ctx, unwatch := watchSignals(parent, signals, stderr, exit)
+	ctx, unwatch := watchSignals(parent, signals, say, exit)
 	return ctx, func() {
 		signal.Stop(signals)
 		unwatch()
@@ -44,7 +43,7 @@ func withSignals(parent context.Context, stderr io.Writer, exit func(code int)) 
 }
 
 // watchSignals is withSignals with signals from anywhere.
-func watchSignals(parent context.Context, signals <-chan os.Signal, stderr io.Writer, exit func(code int)) (context.Context, func()) {
+func watchSignals(parent context.Context, signals <-chan os.Signal, say func(*stopped), exit func(code int)) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	done := make(chan struct{})
 	go func() {
@@ -58,7 +57,7 @@ func watchSignals(parent context.Context, signals <-chan os.Signal, stderr io.Wr
 					exit(cause.ExitCode())
 					return
 				}
-				fmt.Fprintf(stderr, "syncer: %s: finishing what is in hand, once more to stop now\n", cause.name())
+				say(cause)
 				cancel(cause)
 			}
 		}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"database/sql"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -90,5 +93,72 @@ func TestWindowDays(t *testing.T) {
 		if got := g.days(bill.Span{Start: start, End: tt.end}, cfg); got != tt.want {
 			t.Errorf("days(%s) = %q, want %q", tt.end, got, tt.want)
 		}
+	}
+}
+
+// A plan also tells what it leaves out, and until when.
+func TestPlanOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ fault, says, json string }{
+		{"u=1", ": waits until 20", `"state":"waiting","next_attempt_at":"20`},
+		{"f=1", `: failed; a refresh or "syncer retry" asks again`, `"state":"failed","next_attempt_at":null`},
+	} {
+		dir := folder(t, simulate(t, "--fault", tt.fault), 250, "")
+		ran(t, dir, 3, "sync", "-q")
+		out, _ := ran(t, dir, 0, "plan")
+		if !strings.HasPrefix(out, "nothing is due\nnot asked: main 20") || strings.Count(out, tt.says) != number(t, dir, "SELECT count(*) FROM windows") {
+			t.Errorf("%s: plan says\n%s", tt.fault, out)
+		}
+		out, _ = ran(t, dir, 0, "plan", "--json")
+		contains(t, "plan --json", out, `"steps":[],"waiting":[{"account":"main",`, tt.json)
+		out, _ = ran(t, dir, 0, "retry", "--now", "-n")
+		if strings.Contains(out, "not asked: ") {
+			t.Errorf("%s: retry --now -n leaves something out:\n%s", tt.fault, out)
+		}
+	}
+	// What waits beside what is due; other spans are left out of both.
+	dir := folder(t, settings{}, 150, "")
+	ran(t, dir, 0, "sync", "-q")
+	db, err := sql.Open("sqlite3", filepath.Join(dir, "bills.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := ask(db, "UPDATE windows SET state = 'waiting', next_attempt_at = '2999-01-01T00:00:00.000Z' WHERE window_start = (SELECT min(window_start) FROM windows)"); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := ran(t, dir, 0, "plan", "--full")
+	contains(t, "plan --full", out, "read again", "\nnot asked: main 20", ": waits until 2999-01-01 08:00:00 +08:00\nnext: syncer sync\n")
+	out, _ = ran(t, dir, 0, "plan", "--from", time.Now().AddDate(0, 0, -5).Format(time.DateOnly))
+	if strings.Contains(out, "not asked") {
+		t.Errorf("plan of the last days says\n%s", out)
+	}
+}
+
+// Of an account that is refused, or that got no answer, nothing is called done
+// that was not asked for.
+func TestNothingAskedIsNotDone(t *testing.T) {
+	t.Parallel()
+	keys := filepath.Join(t.TempDir(), "keys")
+	s, stop := simulateUntil(t, "--dir", keys)
+	dir := folder(t, s, 60, "")
+	ran(t, dir, 0, "sync", "-q")
+	ran(t, dir, 0, "sync", "-q") // proves the tail
+	stop()
+	out, _ := ran(t, dir, 3, "sync")
+	contains(t, "a sync without an answer", out, "\n       tail ", ": to be read again\n")
+	if strings.Contains(out, ": done") {
+		t.Errorf("a sync without an answer says\n%s", out)
+	}
+	// The same API refuses now.
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.BaseURL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	simulate(t, "--dir", keys, "--port", port, "--fault", "refuse=1")
+	out, _ = ran(t, dir, 4, "sync")
+	contains(t, "a refused sync", out, "main   REFUSED: ", "AUTHORIZATION_NOT_EXIST")
+	if strings.Contains(out, "       tail ") || strings.Contains(out, "       window ") {
+		t.Errorf("a refused sync says of what was not asked\n%s", out)
 	}
 }

@@ -24,6 +24,11 @@ func (a *App) Daemon(ctx context.Context) error {
 	if err := store.Check(ctx, path); err != nil {
 		return withCode(err)
 	}
+	life, err := store.TryDaemonLock(path, a.now())
+	if err != nil {
+		return a.busy(err)
+	}
+	defer a.logged("giving the daemon's lock back", life.Unlock)
 	if err := a.claim(ctx); err != nil {
 		return err
 	}
@@ -46,7 +51,7 @@ func (a *App) Daemon(ctx context.Context) error {
 		Log: a.log, Now: a.now, Grace: daemonGrace,
 	}
 	a.log.Info().Str("sync", a.cfg.Schedule.Sync).Str("refresh", a.cfg.Schedule.Refresh).Str("database", path).Msg("daemon started")
-	err := r.Run(ctx)
+	err = r.Run(ctx)
 	a.log.Info().Msg("daemon stopped")
 	return err
 }

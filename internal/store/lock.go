@@ -21,15 +21,19 @@ type Lock struct {
 
 // A BusyError says that another syncer works on the database.
 type BusyError struct {
-	Path  string
-	PID   int // who, as far as known; 0: not
-	Doing string
-	Since time.Time
-	Zone  *time.Location // in which Since is told; nil: UTC
+	Path   string
+	Daemon bool // it is a daemon, perhaps between two of its runs
+	PID    int  // who, as far as known; 0: not
+	Doing  string
+	Since  time.Time
+	Zone   *time.Location // in which Since is told; nil: UTC
 }
 
 func (e *BusyError) Error() string {
 	s := "another syncer is working on " + e.Path
+	if e.Daemon {
+		s = "another daemon looks after " + e.Path
+	}
 	if e.PID == 0 {
 		return s
 	}
@@ -42,6 +46,9 @@ func (e *BusyError) Error() string {
 
 // Hint says what to do about it.
 func (e *BusyError) Hint() string {
+	if e.Daemon {
+		return "one daemon is enough for a database: stop the other one first; \"syncer sync\" does a run beside it"
+	}
 	return "wait until it is done, or stop it; nothing was changed here"
 }
 
@@ -54,6 +61,7 @@ type holder struct {
 const (
 	lockSuffix   = ".lock"
 	holderSuffix = ".holder"
+	daemonPart   = ".daemon"
 
 	// glances are how often a lock that is taken is tried again, and glance is
 	// the pause before that: whoever only looks holds it for an instant.
@@ -64,8 +72,24 @@ const (
 // TryLock takes the lock of a database for what is about to be done, such as
 // "sync". The error is a BusyError if another process holds it.
 func TryLock(path, doing string, now time.Time) (*Lock, error) {
-	path = realPath(path)
-	l := &Lock{flock: flock.New(path + lockSuffix), holder: path + holderSuffix}
+	return tryLock(realPath(path), "", doing, now)
+}
+
+// TryDaemonLock takes the lock that a daemon holds for its life, beside the one
+// that it takes for each run: two daemons would do everything twice and get in
+// each other's way. The error is a BusyError if there is another one.
+func TryDaemonLock(path string, now time.Time) (*Lock, error) {
+	l, err := tryLock(realPath(path), daemonPart, "run", now)
+	var busy *BusyError
+	if errors.As(err, &busy) {
+		busy.Daemon = true
+	}
+	return l, err
+}
+
+// tryLock takes one of a database's locks; part tells them apart.
+func tryLock(path, part, doing string, now time.Time) (*Lock, error) {
+	l := &Lock{flock: flock.New(path + part + lockSuffix), holder: path + part + holderSuffix}
 	ok, err := l.flock.TryLock()
 	for i := 0; i < glances && !ok && err == nil; i++ {
 		time.Sleep(glance)

@@ -45,6 +45,14 @@ type Scope struct {
 	Windows []int64
 }
 
+// covers reports whether a window is among what the scope is about.
+func (s Scope) covers(w *bill.Window) bool {
+	if s.Windows != nil {
+		return slices.Contains(s.Windows, w.ID)
+	}
+	return s.Span.Start.IsZero() || w.Overlaps(s.Span)
+}
+
 // limited reports whether the scope leaves a part of the history out.
 func (s Scope) limited() bool { return !s.Span.Start.IsZero() || s.Retry || s.Windows != nil }
 

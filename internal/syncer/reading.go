@@ -481,7 +481,8 @@ func (e *engine) takeHalf(tx Tx, r *reading, p bill.Page) error {
 	if len(r.halves) < 2 {
 		return nil
 	}
-	if r.halves[0]+r.halves[1] > r.pass.Total {
+	// A half that counts as much as the whole may be capped as well.
+	if r.halves[0]+r.halves[1] > r.pass.Total || max(r.halves[0], r.halves[1]) == r.pass.Total {
 		return e.halve(tx, r, fmt.Sprintf("the API counts %d, but %d and %d in its halves", r.pass.Total, r.halves[0], r.halves[1]))
 	}
 	first := r.arrived[1]

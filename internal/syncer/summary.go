@@ -246,7 +246,7 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 	}
 	for i := range b.windows {
 		w := &b.windows[i]
-		if !o.Span.Start.IsZero() && !w.Overlaps(o.Span) {
+		if !o.covers(w) {
 			continue
 		}
 		switch {
@@ -262,6 +262,9 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 			s.Until = t.ProvedUntil
 		}
 		span := bill.Span{Start: t.CoveredFrom, End: e.run.StartedAt}
+		if o.Windows != nil && !slices.Contains(o.Windows, 0) {
+			return nil
+		}
 		if !t.AcceptedAt.IsZero() && (t.State == bill.Waiting || t.State == bill.Failed) {
 			s.Accepted++
 		} else if (t.State == bill.Waiting || t.State == bill.Failed || a.tailOwed) && (o.Span.Start.IsZero() || span.Overlaps(o.Span)) {

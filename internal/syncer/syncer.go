@@ -263,7 +263,7 @@ func (e *engine) duesAgain(tx Tx, o Options) (bool, error) {
 		for i := range windows {
 			w := &windows[i]
 			due := !w.NextAttemptAt.IsZero() && !w.NextAttemptAt.After(now) && (w.State == bill.Waiting || !w.RereadAt.IsZero())
-			if due && (o.Span.Start.IsZero() || w.Overlaps(o.Span)) {
+			if due && o.covers(w) {
 				a.enqueue(w)
 				any = true
 			}
