@@ -436,3 +436,18 @@ func TestOutcomeNamesAreStable(t *testing.T) {
 		}
 	}
 }
+
+// A list that is capped is noticed also where all its bills lie in one half, so
+// that this half counts as much as the whole.
+func TestCappedListInOneHalf(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 90, func(o *simulator.Options) { o.MaxCount = 10_000 })
+	w.cfg.PageSize = 100
+	entries := make([]simulator.Entry, 10_300)
+	for i := range entries { // within nine days in the middle
+		entries[i] = entry(fmt.Sprintf("C%05d", i), start.AddDate(0, 0, -30).Add(-time.Duration(i)*75*time.Second))
+	}
+	w.ledger.Add("", entries...)
+	w.sync()
+	w.equal("main", "")
+}
