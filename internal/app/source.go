@@ -62,9 +62,12 @@ func (a *App) source() (*worldfirst.Client, error) {
 		return nil, &InputError{err.Error(), "correct [api] in the configuration"}
 	}
 	a.client = client
-	a.origin = store.Origin{Host: host, ClientID: cfg.ClientID}
+	a.origin = store.Origin{Host: host, ClientID: cfg.ClientID, ByToken: map[string]bool{}}
 	for _, c := range a.cfg.Enabled() {
 		a.origin.Accounts = append(a.origin.Accounts, vocabulary(c))
+		if c.ConnectedCustomerID == "" && (c.AccessTokenFile != "" || c.AccessTokenEnv != "") {
+			a.origin.ByToken[c.Name] = true
+		}
 	}
 	return client, nil
 }

@@ -18,6 +18,18 @@ func (l *loader) object(s slot, format string, args ...any) {
 	}
 }
 
+// objectAt is object for a value that may not be there: the mistake is then shown
+// where another one stands.
+func (l *loader) objectAt(s, place slot, format string, args ...any) {
+	at, ok := l.config.origins[s]
+	if !ok {
+		at = l.config.origins[place]
+	}
+	if !l.wrong[s] {
+		l.refuse(s, at, fmt.Sprintf(format, args...))
+	}
+}
+
 // checkAPI asks for what only the real API needs.
 func (l *loader) checkAPI() {
 	api := l.config.API
@@ -51,6 +63,7 @@ func (l *loader) checkCron(key, expr string) {
 
 func (l *loader) checkAccounts() {
 	seen := make(map[string]bool)
+	books := make(map[string]string) // whose name asks for them
 	enabled := false
 	for i, a := range l.config.Accounts {
 		name := slot{i, "account.name"}
@@ -62,6 +75,13 @@ func (l *loader) checkAccounts() {
 		if a.AccessTokenFile != "" && a.AccessTokenEnv != "" {
 			l.object(slot{i, "account.access_token_env"}, "access_token_file is set as well; one of the two")
 		}
+		if a.Enabled {
+			if other, ok := books[a.books()]; ok && other != a.Name {
+				l.objectAt(slot{i, "account.connected_customer_id"}, name, "%q is that of account %q as well, and all bills would be stored twice; "+
+					"every account needs its own, or one of the two enabled = false", a.ConnectedCustomerID, other)
+			}
+			books[a.books()] = a.Name
+		}
 		if a.HistoryStart != (Date{}) {
 			l.checkHistory(slot{i, "account.history_start"}, a.HistoryStart)
 		}
@@ -69,4 +89,13 @@ func (l *loader) checkAccounts() {
 	if !enabled {
 		l.object(slot{0, "account.enabled"}, "no account is enabled; at least one must be")
 	}
+}
+
+// books says whose bills an account asks for: those of the connected customer,
+// else of whoever gave the access token, else of the client itself.
+func (a Account) books() string {
+	if a.ConnectedCustomerID != "" {
+		return "customer " + a.ConnectedCustomerID
+	}
+	return "token " + a.AccessTokenFile + "\n" + a.AccessTokenEnv
 }

@@ -57,6 +57,11 @@ func TestClaimOrigin(t *testing.T) {
 			o.Accounts = append([]bill.Account{{Name: "a-new-one"}}, o.Accounts...)
 			o.Accounts[2].ConnectedCustomerID = "x"
 		}, []string{`"shop"`}},
+		{"an account renamed", func(o *store.Origin) { o.Accounts[0].Name = "hq" },
+			[]string{`"hq" is new here`, `"customer 1"`, `stored already, as those of account "main"`}},
+		{"the same customer under a second name", func(o *store.Origin) {
+			o.Accounts = append(o.Accounts, bill.Account{Name: "hq", ConnectedCustomerID: "customer 2", ConnectedAccountID: "account 9"})
+		}, []string{`"hq"`, `"shop"`}},
 	} {
 		o := origin()
 		tt.change(&o)
@@ -89,6 +94,45 @@ func TestClaimOrigin(t *testing.T) {
 		{"new", "customer 3", "2025-12-01T12:00:00.000Z"},
 		{"shop", "customer 2", "2025-12-01T12:00:00.000Z"},
 	})
+}
+
+// The client's own account under a second name is refused as well, and what an
+// access token tells apart is not.
+func TestClaimOriginOwnAccount(t *testing.T) {
+	t.Parallel()
+	origin := func(byToken []string, names ...string) store.Origin {
+		o := store.Origin{Host: "h", ClientID: "c", ByToken: map[string]bool{}}
+		for _, n := range names {
+			o.Accounts = append(o.Accounts, bill.Account{Name: n})
+		}
+		for _, n := range byToken {
+			o.ByToken[n] = true
+		}
+		return o
+	}
+	s := open(t)
+	if err := claim(t, s, origin(nil, "main"), day(1)); err != nil {
+		t.Fatal(err)
+	}
+	err := claim(t, s, origin(nil, "hq"), day(1))
+	complaint(t, "ClaimOrigin of a renamed account", err)
+	var hinter interface{ Hint() string }
+	if !errors.As(err, &hinter) || !strings.Contains(hinter.Hint(), `keep the old name "main", or name another file`) {
+		t.Errorf("ClaimOrigin of a renamed account = %v, want a hint what to do", err)
+	}
+	if err := claim(t, s, origin([]string{"customer"}, "main", "customer"), day(1)); err != nil {
+		t.Errorf("ClaimOrigin of an account with a token beside the client's own = %v", err)
+	}
+	if err := claim(t, s, origin([]string{"customer", "other"}, "main", "customer", "other"), day(1)); err != nil {
+		t.Errorf("ClaimOrigin of a second account with a token = %v", err)
+	}
+	s = open(t)
+	if err := claim(t, s, origin([]string{"customer"}, "customer"), day(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := claim(t, s, origin([]string{"customer"}, "customer", "main"), day(1)); err != nil {
+		t.Errorf("ClaimOrigin of the client's own account beside one with a token = %v", err)
+	}
 }
 
 // The day of a bill follows the report's time zone, in earlier states as well.

@@ -94,6 +94,9 @@ type Origin struct {
 	Host     string // of the API, or "simulator"
 	ClientID string
 	Accounts []bill.Account
+	// ByToken are the accounts whose access token, and no connected id, says
+	// whose bills are asked for.
+	ByToken map[string]bool
 }
 
 // ClaimOrigin compares the origin with the one the database remembers and
@@ -143,6 +146,9 @@ func (t *Tx) CompareOrigin(o Origin) error {
 			return err
 		}
 		if len(have) == 0 {
+			if err := t.compareNew(o, a); err != nil {
+				return err
+			}
 			continue
 		}
 		if have[0].Customer != a.ConnectedCustomerID {
@@ -153,6 +159,28 @@ func (t *Tx) CompareOrigin(o Origin) error {
 			return &InputError{t.s.path, fmt.Sprintf("account %q belongs to connected_account_id %q, but the configuration says %q",
 				a.Name, have[0].Account, a.ConnectedAccountID), "give the other customer an account name of its own, or set the configuration back"}
 		}
+	}
+	return nil
+}
+
+// compareNew makes sure that an account the database does not know is not one it
+// knows under another name: everything would be stored twice.
+func (t *Tx) compareNew(o Origin, a bill.Account) error {
+	if a.ConnectedCustomerID == "" && o.ByToken[a.Name] {
+		return nil // nothing tells whose bills the others without an id are
+	}
+	var known []string
+	if err := t.rows("reading the origin", &known,
+		"SELECT account FROM accounts WHERE connected_customer_id = ? ORDER BY account", a.ConnectedCustomerID); err != nil {
+		return err
+	}
+	for _, name := range known {
+		if a.ConnectedCustomerID == "" && o.ByToken[name] {
+			continue
+		}
+		return &InputError{t.s.path, fmt.Sprintf("account %q is new here, but the bills of its connected_customer_id %q are stored already, as those of account %q",
+			a.Name, a.ConnectedCustomerID, name),
+			fmt.Sprintf("keep the old name %q, or name another file in [database] url: under a second name everything would be stored twice", name)}
 	}
 	return nil
 }
