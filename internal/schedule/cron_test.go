@@ -156,10 +156,12 @@ func fits(fields []string, at time.Time) bool {
 	return days && at.Second() == 0 && fitsField(fields[0], at.Minute(), 0, 59) && fitsField(fields[1], at.Hour(), 0, 23) && fitsField(fields[3], int(at.Month()), 1, 12)
 }
 
+var star = regexp.MustCompile(`\A[*?](?:/0*1)?\z`)
+
 // hasStar reports whether a field has a part that stands for every value.
 func hasStar(field string) bool {
 	return slices.ContainsFunc(strings.Split(field, ","), func(part string) bool {
-		return regexp.MustCompile(`\A[*?](?:/0*1)?\z`).MatchString(part)
+		return star.MatchString(part)
 	})
 }
 

@@ -3,6 +3,7 @@ package worldfirst
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -78,6 +79,7 @@ func TestJudge(t *testing.T) {
 		{"503", 503, "{}", unsigned, bill.NoAnswer, "HTTP_503", "", ""},
 		{"429", 429, "", unsigned, bill.NoAnswer, "HTTP_429", "slow", ""},
 		{"408", 408, "", unsigned, bill.NoAnswer, "HTTP_408", "", ""},
+		{"300", 300, "", unsigned, bill.RefusedUs, "HTTP_300", "", ""},
 		{"301", 301, "", unsigned, bill.RefusedUs, "HTTP_301", "", "Location: /elsewhere"},
 		{"302", 302, "{}", unsigned, bill.RefusedUs, "HTTP_302", "", "Location: /elsewhere"},
 		{"307", 307, "", unsigned, bill.RefusedUs, "HTTP_307", "", "Location: /elsewhere"},
@@ -186,6 +188,56 @@ func TestJudgeWithoutServerKeys(t *testing.T) {
 		switch {
 		case tt.outcome == 0 && f != nil, tt.outcome != 0 && (f == nil || f.Outcome != tt.outcome || f.Code != tt.code || f.Unverified):
 			t.Errorf("HTTP %d %s: %+v, want %v %s", tt.status, tt.body, f, tt.outcome, tt.code)
+		}
+	}
+}
+
+// An answer that is not believed is shown as what it is, and what to do should
+// it be right stands beside what to do about the signature.
+func TestUnbelievedAnswers(t *testing.T) {
+	t.Parallel()
+	forged := func(reply) error { return errors.New("verifying: no signature") }
+	for _, tt := range []struct {
+		status        int
+		body          string
+		code, message string
+		advice        []string // of these codes, in order
+	}{
+		{200, yes, codeUnverified, "no signature", []string{codeUnverified}},
+		{200, result("ACCESS_TOKEN_EXPIRED", "F"), codeUnverified, "no signature; unverified reason: words of the provider (ACCESS_TOKEN_EXPIRED)", []string{codeUnverified, "ACCESS_TOKEN_EXPIRED"}},
+		{200, `{"result":{"resultStatus":"F","resultCode":"RISK_REJECT"}}`, codeUnverified, "no signature; unverified reason: refused for security reasons (RISK_REJECT)", []string{codeUnverified, "RISK_REJECT"}},
+		{401, result("INVALID_CLIENT", "F"), "HTTP_401", "HTTP 401 Unauthorized; unverified reason: words of the provider (INVALID_CLIENT)", []string{"HTTP_401"}},
+		{403, yes, "HTTP_403", "HTTP 403 Forbidden, although the result says success", []string{"HTTP_403"}},
+	} {
+		_, f := judge("op", reply{tt.status, http.Header{}, []byte(tt.body)}, forged, time.Now())
+		want := AdviceFor(tt.advice[0])
+		if len(tt.advice) > 1 {
+			want += " Should the reason it names be right: " + AdviceFor(tt.advice[1])
+		}
+		if f == nil || f.Code != tt.code || f.Message != tt.message || f.Advice != want {
+			t.Errorf("HTTP %d %s: %+v, want %s %q, advice %q", tt.status, tt.body, f, tt.code, tt.message, want)
+		}
+	}
+}
+
+// What to do about a code that nobody documents follows from what it is.
+func TestAdviceForUnknownCodes(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]string{
+		"HTTP_300": "redirect", "HTTP_307": "redirect",
+		"HTTP_400": "Check base_url and client_id", "HTTP_418": "Check base_url and client_id",
+		"HTTP_500": "disturbance", "HTTP_204": "disturbance",
+		"300": "not documented", "400": "not documented", "NEVER_SEEN": "not documented",
+	} {
+		if got := AdviceFor(code); !strings.Contains(got, want) {
+			t.Errorf("AdviceFor(%s) = %q, want something about %q", code, got, want)
+		}
+	}
+	for outcome, want := range map[bill.Outcome]string{
+		bill.NoAnswer: "asked again by itself", bill.Unknown: "documented schedule", bill.RefusedUs: "A person has to mend this", bill.RefusedRequest: "not documented",
+	} {
+		if got := advice("NEVER_SEEN", outcome); !strings.Contains(got, want) {
+			t.Errorf("advice for %v = %q, want something about %q", outcome, got, want)
 		}
 	}
 }

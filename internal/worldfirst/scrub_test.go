@@ -175,17 +175,17 @@ func scrubbedBeyond(before, after any) string {
 		}
 		return ""
 	case string, json.Number:
-		text, now := strings.ReplaceAll(fmt.Sprint(before), "\x00", ""), fmt.Sprint(after)
-		if _, isText := after.(string); !isText || fmt.Sprint(before) == now {
+		text, now := fmt.Sprint(before), fmt.Sprint(after)
+		if _, isText := after.(string); !isText || text == now {
 			if before == after {
 				return ""
 			}
 			return fmt.Sprintf("%#v became %#v", before, after)
 		}
-		// Beside digits and what may stand between them not a character differs.
+		// Beside digits and what may stand between or hide them not a character differs.
 		rest := func(s string) string {
 			return strings.Map(func(r rune) rune {
-				if strings.ContainsRune("0123456789* -", r) {
+				if strings.ContainsRune("0123456789* -\x00", r) {
 					return -1
 				}
 				return r
