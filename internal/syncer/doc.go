@@ -33,4 +33,25 @@
 // The items received, and the different bills they are, both equal the
 // provider's totalCount, which was the same on every page, and every page but
 // the last was full. Otherwise something moved and the span is read again.
+//
+// A pass that adds up may still lack bills that are stored. Each is looked up
+// by its order: listed there, the pages moved and the span is read again; not
+// listed there either, it is withdrawn. Too many at once, or a list that is
+// empty like all others, and a person decides: the window waits for accept.
+//
+// # How changes are followed
+//
+// A refresh reads the recent windows again, and the windows proved longest ago
+// (the audit). The chase looks at all others: it compares how many bills of
+// each status the provider counts with how many are stored, reads the small
+// sets, and has a window read again where that leaves a difference. A refresh
+// is over when each window was read or chased since it began; one that was
+// stopped goes on where it was.
+//
+// # Whose clock
+//
+// Spans end two minutes before our clock's now. The provider's Response-Time
+// tells whether that clock is right: if it runs ahead, a proof claims no more
+// than the provider's own time supports, and what an earlier run claimed of the
+// future is taken back.
 package syncer
