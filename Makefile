@@ -18,7 +18,7 @@ run: build ## build, sync as config.toml says (as shipped: from the simulator in
 test: ## all tests, with the race detector
 	go test -race ./...
 
-soak: ## the model-based test with SEEDS (3000) seeds that no run had before (half an hour)
+soak: ## the model-based test with SEEDS (3000) seeds, new ones each time (a quarter of an hour or more)
 	go test ./internal/soak -run TestModel -v -timeout 0 -budget 0 -seeds $(SEEDS) -first $$(date +%s)0000
 
 bench: ## measure speed, memory and requests beside the fastest plain loop (up to ten minutes)

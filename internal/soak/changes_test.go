@@ -281,7 +281,7 @@ func (m *maker) remove(customer string) string {
 	if gone >= mostRemoved {
 		return ""
 	}
-	r := m.src.pick(m.dice, customer, func(r *record) bool { return r.readable() && m.src.mayGo(r) })
+	r := m.src.pick(m.dice, customer, func(r *record) bool { return r.readable() && !r.badTrade && m.src.mayGo(r) })
 	if r == nil {
 		return ""
 	}
@@ -391,7 +391,7 @@ func (m *maker) addGarbage(customer string) string {
 }
 
 func (m *maker) garble(customer string) string {
-	r := m.src.pick(m.dice, customer, func(r *record) bool { return r.readable() && len(m.src.alike(r)) == 0 })
+	r := m.src.pick(m.dice, customer, func(r *record) bool { return r.readable() && !r.badTrade && len(m.src.alike(r)) == 0 })
 	if r == nil || !m.dirty {
 		return ""
 	}

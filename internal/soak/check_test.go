@@ -205,6 +205,13 @@ func (w *world) compare(l *look, account string, start, end time.Time, what stri
 
 // checkCode checks what the exit code claims.
 func (w *world) checkCode(l *look, t *trial) {
+	if t.RetryNow && t.plan == nil && t.quiet() && !t.canceled && !t.killed {
+		for _, s := range l.spans {
+			if s.State == "waiting" || s.State == "failed" {
+				w.fail("%v in peace left %v", &t.job, s)
+			}
+		}
+	}
 	switch {
 	case t.killed:
 		return
@@ -235,6 +242,9 @@ func (l *look) troubles() string {
 
 // checkDone checks what exit code 0 claims.
 func (w *world) checkDone(l *look, t *trial) {
+	if t.From != "" {
+		w.checkDoneSpan(l, t)
+	}
 	if !t.whole() {
 		return
 	}
@@ -268,6 +278,44 @@ func (w *world) checkDone(l *look, t *trial) {
 	}
 }
 
+// checkDoneSpan checks what exit code 0 claims of the days that were asked for.
+func (w *world) checkDoneSpan(l *look, t *trial) {
+	zone := location(w.zone)
+	from, end := midnight(t.From, zone), t.began.Add(-settleTime-lag)
+	if t.To != "" {
+		if to := midnight(t.To, zone).AddDate(0, 0, 1).Add(-time.Second); to.Before(end) {
+			end = to
+		}
+	}
+	for _, a := range w.accounts {
+		end := end
+		if t := l.tail(a.name); !daysReachTail && t != nil && t.Proved == "" && parse(t.Start).Before(end) {
+			end = parse(t.Start)
+		}
+		if gap := l.gap(a.name, later(from, w.settings.begin()), end, stampOf(t.began)); gap != "" {
+			w.fail("exit code 0 at %s, but %v did not read again of %s from %s", stampOf(t.began), &t.job, a.name, gap)
+		}
+	}
+}
+
+// tail returns an account's tail; nil if there is none.
+func (l *look) tail(account string) *span {
+	for i := range l.spans {
+		if l.spans[i].Tail && l.spans[i].Account == account {
+			return &l.spans[i]
+		}
+	}
+	return nil
+}
+
+func midnight(date string, zone *time.Location) time.Time {
+	t, err := time.ParseInLocation(time.DateOnly, date, zone)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
 // gap returns what of a span is not proved since a time, for people; nothing if
 // all is.
 func (l *look) gap(account string, from, to time.Time, since string) string {
@@ -277,7 +325,7 @@ func (l *look) gap(account string, from, to time.Time, since string) string {
 			continue
 		}
 		if parse(s.Start).After(reach) {
-			return stampOf(reach) + " to " + s.Start
+			break
 		}
 		reach = later(reach, parse(s.End))
 	}
@@ -309,6 +357,9 @@ func (w *world) calm() bool {
 	}
 	now := stampOf(w.clock.now())
 	for _, s := range l.spans {
+		if l.tail(s.Account) == nil {
+			return false // the newest window is old and was never read: what came since takes another run
+		}
 		if s.State == "waiting" || s.State == "failed" || s.Next != "" || s.End > now {
 			return false
 		}

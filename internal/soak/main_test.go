@@ -3,6 +3,7 @@ package soak
 import (
 	"flag"
 	"os"
+	"runtime/debug"
 	"testing"
 	"time"
 )
@@ -22,6 +23,7 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(jobVariable); text != "" {
 		os.Exit(beProcess(text))
 	}
+	debug.SetGCPercent(400) // nothing here is large
 	code := m.Run()
 	removeKeys()
 	os.Exit(code)

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,7 +38,9 @@ func TestModel(t *testing.T) {
 				if text := live(*first+n, dir, &totals); text != "" {
 					t.Error(text)
 				}
-				ran.Add(1)
+				if n := ran.Add(1); n%250 == 0 {
+					t.Logf("%d seeds after %v", n, time.Since(begun).Round(time.Second))
+				}
 			}
 		})
 	}
@@ -88,7 +92,7 @@ func live(seed uint64, parent string, totals *tally) (report string) {
 		}
 		story := ""
 		if w != nil {
-			story = strings.Join(w.log, "\n")
+			story = w.tell(string(words))
 		}
 		report = fmt.Sprintf("seed %d: %s\n\nits story:\n%s\n\nto run it again: go test ./internal/soak -run TestModel -first %d -seeds 1\n", seed, words, story, seed)
 	}()
@@ -96,6 +100,21 @@ func live(seed uint64, parent string, totals *tally) (report string) {
 	w.live()
 	totals.add(w)
 	return ""
+}
+
+var orderNumbers = regexp.MustCompile(`O[0-9]{6}`)
+
+// tell returns the story of a seed. Of the changes before the first run there
+// are many; only those of orders that the failure names are told.
+func (w *world) tell(failed string) string {
+	named := orderNumbers.FindAllString(failed, -1)
+	var lines []string
+	for _, line := range w.log {
+		if !strings.HasPrefix(line, atFirst) || slices.ContainsFunc(named, func(o string) bool { return strings.Contains(line, o) }) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (t *tally) add(w *world) {

@@ -13,6 +13,10 @@ import (
 // stuck is how long a run may take at most: something hangs.
 const stuck = 2 * time.Minute
 
+// atOnce stands for the request at which a process is killed: it is killed soon
+// after it was started, whatever it does then.
+const atOnce = -1
+
 // A trial is a run under certain circumstances, and what became of it.
 type trial struct {
 	job
@@ -41,7 +45,7 @@ func (w *world) undisturbed(j job) *trial {
 }
 
 // try does a run. At the request killAt, if that is not 0, the run ends: the
-// process is killed, or the run is told to stop.
+// process is killed, or the run is told to stop. acts happen at other requests.
 func (w *world) try(t *trial, acts map[int][]func(), killAt int, process bool) {
 	w.configure()
 	w.server.SetFault(nil)
@@ -113,7 +117,16 @@ func (w *world) runProcess(t *trial, acts map[int][]func(), killAt int) {
 	cmd.Stderr = &words
 	var killed atomic.Bool
 	started := make(chan struct{})
-	if killAt > 0 {
+	kill := func() {
+		killed.Store(true)
+		_ = cmd.Process.Kill() // it may have ended already
+	}
+	soon := time.Duration(0)
+	switch {
+	case killAt == atOnce:
+		soon = time.Duration(w.dice.Int64N(int64(60 * time.Millisecond)))
+		w.note("    kill after %v", soon)
+	case killAt > 0:
 		after := time.Duration(0)
 		if w.dice.chance(60) {
 			after = time.Duration(w.dice.Int64N(int64(8 * time.Millisecond)))
@@ -122,14 +135,10 @@ func (w *world) runProcess(t *trial, acts map[int][]func(), killAt int) {
 		acts = with(acts, killAt, func() {
 			<-started
 			if after == 0 {
-				killed.Store(true)
-				_ = cmd.Process.Kill() // it may have ended already
+				kill()
 				return
 			}
-			time.AfterFunc(after, func() {
-				killed.Store(true)
-				_ = cmd.Process.Kill()
-			})
+			time.AfterFunc(after, kill)
 		})
 	}
 	w.asked.begin(acts)
@@ -137,6 +146,10 @@ func (w *world) runProcess(t *trial, acts map[int][]func(), killAt int) {
 	close(started)
 	if err != nil {
 		w.fail("%v", err)
+	}
+	if soon > 0 {
+		timer := time.AfterFunc(soon, kill)
+		defer timer.Stop()
 	}
 	err = cmd.Wait()
 	w.asked.end()

@@ -21,17 +21,27 @@ const resolves = false
 // listed, and where two passes over the same time read them at once.
 const tellsApart = false
 
+// daysReachTail says whether a run that is asked for some days reads the tail
+// also if the windows before it are proved only now.
+const daysReachTail = false
+
+// atFirst begins the lines about changes before the first run.
+const atFirst = "  at first: "
+
 // live is a seed's life.
 func (w *world) live() {
 	d := w.dice
 	w.note("seed %d: %s", w.seed, w.describe())
 	m := w.maker()
 	for _, said := range m.several(w.customers(), d.between(15, 60)) {
-		w.note("  at first: %s", said)
+		w.note("%s%s", atFirst, said)
 	}
-	for i := range d.between(4, 10) {
+	for i := range d.between(3, 9) {
 		w.note("step %d at %s", i+1, stampOf(w.clock.now()))
 		w.prepare()
+		if withdraws && d.chance(2) {
+			w.lapse()
+		}
 		w.runSomehow()
 	}
 	w.end()
@@ -137,11 +147,13 @@ func (w *world) runSomehow() {
 	}
 	endAt, process := 0, false
 	switch n := d.IntN(100); {
-	case n < 22:
+	case n < 4:
+		endAt, process = atOnce, true
+	case n < 24:
 		endAt, process = d.killAt(), true
-	case n < 27:
+	case n < 29:
 		endAt = d.killAt()
-	case n < 30:
+	case n < 35:
 		process = true
 	}
 	w.note("  %s", t.describe(process))
