@@ -1,8 +1,9 @@
 # Every target has one line of help behind it; "make" shows them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test bench bench-quick lint fuzz vuln clean
+.PHONY: help build run test soak bench bench-quick lint fuzz vuln clean
 
 FUZZTIME ?= 30s
+SEEDS ?= 3000
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -16,6 +17,9 @@ run: build ## build, sync as config.toml says (as shipped: from the simulator in
 
 test: ## all tests, with the race detector
 	go test -race ./...
+
+soak: ## the model-based test with SEEDS (3000) seeds, new ones each time (a quarter of an hour or more)
+	go test ./internal/soak -run TestModel -v -timeout 0 -budget 0 -seeds $(SEEDS) -first $$(date +%s)0000
 
 bench: ## measure speed, memory and requests beside the fastest plain loop (up to ten minutes)
 	go run ./internal/bench

@@ -28,6 +28,7 @@ type App struct {
 	log    zerolog.Logger
 	now    func() time.Time
 	getenv func(string) string
+	pause  time.Duration
 
 	client *worldfirst.Client
 	sim    *simulator.Server // nil unless the built-in simulator is asked
@@ -39,11 +40,14 @@ type Options struct {
 	Log    zerolog.Logger
 	Now    func() time.Time // nil: time.Now
 	Getenv func(string) string
+	// RetryWait is the pause before a request without an answer is sent again;
+	// 0: the client's own.
+	RetryWait time.Duration
 }
 
 // New returns an App for a configuration. Nothing is opened yet.
 func New(cfg *config.Config, o Options) *App {
-	a := &App{cfg: cfg, log: o.Log, now: o.Now, getenv: o.Getenv}
+	a := &App{cfg: cfg, log: o.Log, now: o.Now, getenv: o.Getenv, pause: o.RetryWait}
 	if a.now == nil {
 		a.now = time.Now
 	}

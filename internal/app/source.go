@@ -40,7 +40,7 @@ func (a *App) source() (*worldfirst.Client, error) {
 	api := a.cfg.API
 	cfg := worldfirst.Config{
 		ClientID: api.ClientID, KeyVersion: api.KeyVersion, Timeout: api.Timeout, RequestsPerSecond: api.RequestsPerSecond,
-		Concurrency: api.Concurrency, Now: a.now, Log: a.log, AccessToken: a.accessToken,
+		Concurrency: api.Concurrency, RetryWait: a.pause, Now: a.now, Log: a.log, AccessToken: a.accessToken,
 	}
 	host := config.Simulator
 	if api.Simulated() {
