@@ -53,6 +53,11 @@ func (s Scope) covers(w *bill.Window) bool {
 	return s.Span.Start.IsZero() || w.Overlaps(s.Span)
 }
 
+// beyond reports whether the scope is about what comes after a time.
+func (s Scope) beyond(t time.Time) bool {
+	return !s.limited() || (!s.Span.Start.IsZero() && !s.Retry && s.Span.End.After(t))
+}
+
 // limited reports whether the scope leaves a part of the history out.
 func (s Scope) limited() bool { return !s.Span.Start.IsZero() || s.Retry || s.Windows != nil }
 
@@ -100,7 +105,7 @@ func plan(b books, r rules, s Scope, refreshDue bool, now time.Time) agenda {
 	for i := range b.windows {
 		windows[i] = &b.windows[i]
 	}
-	a.add = missing(windows, b.tail, r, now)
+	a.add = append(a.prolong(windows, b.tail, r, now), missing(windows, b.tail, r, now)...)
 	if b.tail != nil {
 		t := *b.tail
 		a.tail = &t
@@ -164,6 +169,25 @@ func missing(windows []*bill.Window, tail *bill.Tail, r rules, now time.Time) []
 	}
 	add = append(add, filled...)
 	slices.Reverse(add)
+	return add
+}
+
+// prolong lays out windows after the newest one if that was laid out so long
+// ago, and never begun, that its own end has come.
+func (a *agenda) prolong(windows []*bill.Window, tail *bill.Tail, r rules, now time.Time) []*bill.Window {
+	end := now.Add(-settle)
+	if tail != nil || len(windows) == 0 || !windows[0].OpenEnd || !windows[0].End.Before(end) {
+		return nil
+	}
+	newest := windows[0]
+	newest.OpenEnd = false
+	a.save = append(a.save, newest)
+	y, m, d := newest.End.In(r.zone).Date()
+	var add []*bill.Window
+	for _, span := range bill.Layout(time.Date(y, m, d, 0, 0, 0, 0, r.zone), end, r.windowDays) {
+		add = append([]*bill.Window{newWindow(span, r)}, add...)
+	}
+	add[0].OpenEnd = true
 	return add
 }
 

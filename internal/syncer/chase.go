@@ -83,6 +83,7 @@ func (e *engine) openChase(tx Tx, a *account, job chaseJob) (*reading, error) {
 		ID: -(e.run.ID<<24 | c.WindowID), Account: a.Name, WindowID: c.WindowID, Span: job.span, Zone: zone,
 		PageSize: e.cfg.PageSize, BegunAt: now, TouchedAt: now, RunID: e.run.ID, NextPage: 1,
 	}
+	e.cross(r)
 	inner := sure(job.span)
 	if c.stored, err = tx.CountByStatus(a.Name, inner.Start, inner.End); err != nil {
 		return nil, err
@@ -143,6 +144,9 @@ func (e *engine) takeCount(tx Tx, r *reading, p bill.Page) error {
 			return err
 		}
 		r.acct.stats.Read += len(p.Items)
+		if r.overtaken != "" {
+			return e.readInFull(tx, r, fmt.Sprintf("order %s is listed in an earlier state than the stored one", r.overtaken))
+		}
 	}
 	more := q.size > 1 && len(p.Items) > 0 && c.listed < p.TotalCount
 	if more && (q.always || p.TotalCount != c.stored[q.status]) {
@@ -191,6 +195,9 @@ func (e *engine) chased(tx Tx, r *reading) error {
 		if err := e.settleOrder(tx, r, r.listed[order]); err != nil {
 			return err
 		}
+	}
+	if r.overtaken != "" {
+		return e.readInFull(tx, r, fmt.Sprintf("order %s is listed in an earlier state than the stored one", r.overtaken))
 	}
 	why, err := e.compare(tx, r)
 	if err != nil {

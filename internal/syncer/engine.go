@@ -297,20 +297,28 @@ func (e *engine) prepare(tx Tx) error {
 		room := func() bool {
 			return a.readyOnes(e.cfg.Concurrency)+a.flight < e.cfg.Concurrency && len(a.active) < 2*e.cfg.Concurrency
 		}
-		for len(a.queue) > 0 && room() {
-			r := &reading{acct: a, win: a.queue[0]}
-			a.queue = a.queue[1:]
+		for room() {
+			i := slices.IndexFunc(a.queue, func(w *bill.Window) bool { return !a.reserved(w.Span) })
+			if i < 0 {
+				break
+			}
+			r := &reading{acct: a, win: a.queue[i]}
+			a.queue = slices.Delete(a.queue, i, i+1)
 			if err := e.open(tx, r); err != nil {
 				return err
 			}
 			a.active = append(a.active, r)
 		}
-		for len(a.chases) > 0 && room() {
-			r, err := e.openChase(tx, a, a.chases[0])
+		for room() {
+			i := slices.IndexFunc(a.chases, func(c chaseJob) bool { return !a.reserved(c.span) })
+			if i < 0 {
+				break
+			}
+			r, err := e.openChase(tx, a, a.chases[i])
 			if err != nil {
 				return err
 			}
-			a.chases = a.chases[1:]
+			a.chases = slices.Delete(a.chases, i, i+1)
 			a.active = append(a.active, r)
 		}
 	}
@@ -339,6 +347,9 @@ func (e *engine) openTail(tx Tx, a *account, now time.Time) error {
 	if r.pass.Span.Start.IsZero() {
 		r.pass.Span = tailSpanOf(a.tail, a.rules, a.tail.ProvedAt.Before(a.refreshSince), now)
 	}
+	if a.reserved(r.pass.Span) {
+		return nil // in a moment
+	}
 	a.tailSpan, a.tailOwed = bill.Span{}, true
 	if err := e.open(tx, r); err != nil {
 		return err
@@ -356,6 +367,9 @@ func (e *engine) issue(ctx context.Context) {
 			return
 		}
 		for _, r := range a.active {
+			if r.blocked() {
+				continue
+			}
 			next, ok := r.next(e.cfg.Concurrency)
 			if !ok {
 				continue

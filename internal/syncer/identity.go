@@ -127,7 +127,8 @@ func certain(b *bill.Bill, s *shelf, seen func(int64) bool) *bill.Known {
 
 // assign settles a group at the end of a pass: items under one key and the rows
 // they may be. Each row takes at most one item, by billNo, then equal content,
-// then amount and card, then order. It returns the row of each item, nil for a
+// then amount and card, then order; among these an item without a number has
+// the rows without one first. It returns the row of each item, nil for a
 // further bill.
 func assign(items []*bill.Bill, rows []*bill.Known) []*bill.Known {
 	out := make([]*bill.Known, len(items))
@@ -147,6 +148,10 @@ func assign(items []*bill.Bill, rows []*bill.Known) []*bill.Known {
 	}
 	take(func(b *bill.Bill, k *bill.Known) bool { return b.BillNo != "" && b.BillNo == k.BillNo })
 	take(func(b *bill.Bill, k *bill.Known) bool { return b.Hash == k.Hash })
+	// Whether a bill has a number changes rarely, and only from no to yes.
+	likewise := func(b *bill.Bill, k *bill.Known) bool { return (b.BillNo == "") == (k.BillNo == "") }
+	take(func(b *bill.Bill, k *bill.Known) bool { return likewise(b, k) && k.Bill().Alike(b) })
+	take(likewise)
 	take(func(b *bill.Bill, k *bill.Known) bool { return k.Bill().Alike(b) })
 	take(func(*bill.Bill, *bill.Known) bool { return true })
 	return out

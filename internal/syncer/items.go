@@ -45,6 +45,9 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 		k, m := sure[i], isRow
 		if k == nil {
 			k, m = identify(&it.Bill, shelf, func(id int64) bool { return here[id] || r.seen.has(id) })
+			if m == isRow && older(&it.Bill, p.AskedAt, k, e.run.ID) {
+				m = isHeld // a bill does not go back: it may be another one
+			}
 		}
 		if m == isHeld {
 			h := bill.HeldItem{Page: page, Position: i, OneAnswer: true, AskedAt: p.AskedAt, Item: *it}
@@ -132,7 +135,8 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		}
 		return k.ID, e.note(tx, r, it, k.ID, page)
 	}
-	if older(b, askedAt, k, e.run.ID) {
+	if older(b, askedAt, k, e.run.ID) && r.pass.Rereads < believeOlder {
+		r.overtaken = b.OrderNo
 		e.log.Debug().Str("account", r.acct.Name).Str("order_no", b.OrderNo).Msg("an older state of a bill was listed, keeping the newer one")
 		return k.ID, nil
 	}
@@ -166,6 +170,10 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 	}
 	return k.ID, e.note(tx, r, it, k.ID, page)
 }
+
+// believeOlder is after how many passes in a row that list an earlier state of a
+// bill that is taken for what the provider has come back to.
+const believeOlder = 2
 
 // older reports whether an item shows an earlier state than the stored one: an
 // answer from a replica that lags behind, or one that was overtaken by another.

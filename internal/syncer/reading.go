@@ -59,6 +59,9 @@ type reading struct {
 	listed    map[string][]found // what was listed about an order
 	unread    map[string]bool    // orders whose answers held what is no bill
 	settled   bool               // what was held back has its rows
+	overtaken string             // an order of which an earlier state was listed than is stored
+	crossed   bool               // another reading of the account overlapped it in time and span
+	alone     bool               // none may, this time
 
 	probed        *bill.Known // asked for to learn by what time bills are listed
 	elsewhereSpan bill.Span   // where bills must be listed, if any are
@@ -217,11 +220,46 @@ func (r *reading) next(window int) (ask, bool) {
 	return a, true
 }
 
+// cross notes which readings of the account overlap one that begins.
+func (e *engine) cross(r *reading) {
+	for _, o := range r.acct.active {
+		if o != r && o.pass.Overlaps(r.pass.Span) {
+			o.crossed = true
+			r.crossed = r.crossed || !r.alone
+		}
+	}
+}
+
+// blocked reports whether a reading that must be alone waits for others: for
+// those that need not be, and for those that came before it.
+func (r *reading) blocked() bool {
+	before := true
+	for _, o := range r.acct.active {
+		if o == r {
+			before = false
+		} else if r.alone && (before || !o.alone) && o.pass.Overlaps(r.pass.Span) {
+			return true
+		}
+	}
+	return false
+}
+
+// reserved reports whether a reading that must be alone keeps others out of a
+// span.
+func (a *account) reserved(s bill.Span) bool {
+	for _, r := range a.active {
+		if r.alone && r.pass.Overlaps(s) {
+			return true
+		}
+	}
+	return false
+}
+
 // ready reports whether next would return a request.
 func (r *reading) ready(window int) bool {
 	copied := *r
 	_, ok := copied.next(window)
-	return ok
+	return ok && !r.blocked()
 }
 
 // open loads the pass of a window or the tail that was begun before, or begins
@@ -310,6 +348,8 @@ func (e *engine) begin(tx Tx, r *reading, rereads int) error {
 	r.seen, r.held, r.arrived, r.flaw = seenSet{}, nil, map[int]bill.Page{}, ""
 	r.halves, r.halfSent = nil, 0
 	r.inquiries, r.listed, r.unread, r.settled = nil, nil, map[string]bool{}, false
+	r.overtaken, r.crossed = "", false
+	e.cross(r)
 	r.elsewhereSpan, r.alive = bill.Span{}, nil
 	r.probed, r.gone, r.elsewhere, r.withdrawn = nil, nil, nil, 0
 	return r.mark(tx)
@@ -333,6 +373,7 @@ func (e *engine) resume(tx Tx, r *reading, old *bill.Pass) error {
 	}
 	r.pass, r.zone, r.arrived, r.stage = *old, zone, map[int]bill.Page{}, askLast
 	r.unread = map[string]bool{}
+	e.cross(r)
 	err = tx.Pages(old.ID, func(p bill.PageRecord) error {
 		for _, id := range p.BillIDs {
 			r.seen.add(id)
@@ -447,6 +488,9 @@ func (e *engine) storeNext(tx Tx, r *reading, p bill.Page) error {
 	ids, err := e.storeItems(tx, r, number, p)
 	if err != nil {
 		return err
+	}
+	if r.overtaken != "" {
+		return e.moved(tx, r, fmt.Sprintf("order %s is listed in an earlier state than the stored one", r.overtaken))
 	}
 	now := e.now()
 	rec := bill.PageRecord{PassID: r.pass.ID, Number: number, Hash: p.Hash, Items: n, BillIDs: ids, ReadAt: p.AskedAt}
@@ -566,6 +610,12 @@ func (e *engine) moved(tx Tx, r *reading, why string) error {
 // what became of stored bills that it did not list.
 func (e *engine) finish(tx Tx, r *reading) error {
 	if r.listed == nil {
+		if len(r.held) > 0 && r.crossed && !r.alone {
+			// What this pass knows of bills that look alike may be overtaken by
+			// the other's; it is read again by itself.
+			r.alone = true
+			return e.begin(tx, r, r.pass.Rereads)
+		}
 		orders := r.toLookUp()
 		if len(orders) > maxLookups+r.pass.Pages && r.pass.Rereads == 0 {
 			return e.moved(tx, r, fmt.Sprintf("%d items came twice", len(r.held)))
@@ -585,6 +635,9 @@ func (e *engine) finish(tx Tx, r *reading) error {
 		distinct = r.seen.len() + r.pass.Rejected
 		if r.flaw != "" {
 			return e.moved(tx, r, r.flaw)
+		}
+		if r.overtaken != "" {
+			return e.moved(tx, r, fmt.Sprintf("order %s is listed in an earlier state than the stored one", r.overtaken))
 		}
 		if r.pass.Items != r.pass.Total || distinct != r.pass.Total {
 			return e.moved(tx, r, fmt.Sprintf("the API counts %d, it listed %d, of which %d differ", r.pass.Total, r.pass.Items, distinct))

@@ -213,9 +213,13 @@ func (e *engine) windowProved(r *reading) {
 	if r.win == nil {
 		a.tailOwed, a.tailRead = false, true
 		a.tailListed, a.tailGone = r.pass.Total, r.withdrawn
+		if r.pass.End.Before(e.run.StartedAt.Add(-settle - time.Minute)) {
+			// It was begun by an earlier run: what came since is read now.
+			a.tailOwed, a.tailDueAt = true, e.now()
+		}
 	}
 	a.stats.Bills += r.pass.Total
-	if r.win != nil && a.tail != nil && a.tailDueAt.IsZero() && !e.scope.limited() && r.win.End.Equal(a.tail.CoveredFrom) {
+	if r.win != nil && a.tail != nil && a.tailDueAt.IsZero() && e.scope.beyond(a.tail.CoveredFrom) && r.win.End.Equal(a.tail.CoveredFrom) {
 		// Its end may be long ago: then the tail is still to be read now.
 		a.tailDueAt = e.cfg.NextSync(r.win.End.Add(settle))
 		a.tailOwed = !a.tailDueAt.IsZero() && !a.tailDueAt.After(e.now())
@@ -275,11 +279,23 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 		s.Open = append(s.Open, Trouble{Span: bill.Span{Start: t.CoveredFrom, End: t.ProvedUntil}, Tail: true, State: t.State,
 			Why: "this machine's clock says " + e.run.StartedAt.UTC().Format(time.RFC3339) + ", which is before the last proof: nothing new was asked for; set the clock right"})
 	}
+	if from, to := latest(o.Span.Start, a.rules.historyStart), e.run.StartedAt.Add(-settle-5*time.Second); !o.Span.Start.IsZero() && len(s.Open)+s.Accepted == 0 && a.refused == nil {
+		if o.Span.End.Before(to) {
+			to = o.Span.End
+		}
+		if gap, ok := uncovered(b, from, to); ok && from.Before(to) {
+			s.Open = append(s.Open, Trouble{Span: gap, State: bill.Pending, Why: "not read yet; the next run reads it"})
+		}
+	}
 	if healed && len(s.Open) == 0 {
 		s.Open = append(s.Open, Trouble{Span: bill.Span{Start: b.tail.CoveredFrom, End: e.run.StartedAt}, Tail: true, State: bill.Pending,
 			Why: "an earlier run's clock was ahead; the next run reads again what it claimed"})
 	}
-	if gap, ok := uncovered(b, a.rules); ok && len(s.Open) == 0 && !e.scope.limited() && a.refused == nil {
+	end := a.rules.historyStart
+	if b.tail != nil {
+		end = latest(b.tail.CoveredFrom, b.tail.ProvedUntil)
+	}
+	if gap, ok := uncovered(b, a.rules.historyStart, end); ok && len(s.Open) == 0 && !e.scope.limited() && a.refused == nil {
 		s.Open = append(s.Open, Trouble{Span: gap, State: bill.Pending, Why: "no window covers this time yet; the next run reads it"})
 	}
 	e.judgeChases(a, b)
@@ -338,25 +354,23 @@ func (e *engine) judgeQuiet(tx Tx, a *account, b books) error {
 	return nil
 }
 
-// uncovered returns a span between the beginning of the history and the end of
-// the tail that no proof covers. It is the last word on whether an account is
-// complete, whatever the states of windows say.
-func uncovered(b books, r rules) (bill.Span, bool) {
+// uncovered returns a part of a span of history that no proof covers. It is the
+// last word on whether an account is complete, whatever the states of windows
+// say.
+func uncovered(b books, from, end time.Time) (bill.Span, bool) {
 	var spans []bill.Span
 	for i := range b.windows {
 		if b.windows[i].State == bill.Done || !b.windows[i].AcceptedAt.IsZero() {
 			spans = append(spans, b.windows[i].Span)
 		}
 	}
-	end := r.historyStart
 	if t := b.tail; t != nil {
-		end = latest(t.CoveredFrom, t.ProvedUntil)
-		spans = append(spans, bill.Span{Start: t.CoveredFrom, End: end})
+		spans = append(spans, bill.Span{Start: t.CoveredFrom, End: latest(t.CoveredFrom, t.ProvedUntil)})
 	}
 	slices.SortFunc(spans, func(x, y bill.Span) int { return x.Start.Compare(y.Start) })
-	reach := r.historyStart
+	reach := from
 	for _, s := range spans {
-		if s.Start.After(reach) {
+		if s.Start.After(reach) && reach.Before(end) {
 			return bill.Span{Start: reach, End: s.Start}, true
 		}
 		reach = latest(reach, s.End)
