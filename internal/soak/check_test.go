@@ -16,7 +16,7 @@ const (
 	// lag is how old a proof may be that is still called complete: a tail that was
 	// interrupted is read on for an hour, and the schedule's next sync need not be
 	// due yet.
-	lag = 75 * time.Minute
+	lag = 15 * time.Minute
 	// edge is how near to the end of a span nothing is judged: whether the API
 	// includes a bill there is not known.
 	edge = time.Second
@@ -224,6 +224,7 @@ func (w *world) checkCode(l *look, t *trial) {
 			w.fail("%v in peace, with nothing waiting, ended with exit code 3: %s\n%s", &t.job, t.said, l.troubles())
 		}
 	case t.code == exitRefused && t.plan != nil:
+	case t.code == exitUsage && t.Retry && strings.Contains(t.said, "there is no database yet"):
 	default:
 		w.fail("%v ended with exit code %d: %s", &t.job, t.code, t.said)
 	}

@@ -50,6 +50,7 @@ func (j *job) whole() bool { return !j.Retry && j.From == "" && j.To == "" && le
 const (
 	exitDone        = 0
 	exitUnexpected  = 1
+	exitUsage       = 2
 	exitIncomplete  = 3
 	exitRefused     = 4
 	exitInterrupted = 130

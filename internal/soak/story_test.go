@@ -7,23 +7,23 @@ import (
 )
 
 // withdraws says whether the program marks bills that the API no longer lists.
-const withdraws = false
+const withdraws = true
 
 // chases says whether a refresh finds changed statuses in all of history.
-const chases = false
+const chases = true
 
 // resolves says whether an item that could be understood only later is taken
 // off the list of those that could not by reading it again, wherever it was
 // seen.
-const resolves = false
+const resolves = true
 
 // tellsApart says whether twins stay apart also where one of them is no longer
 // listed, and where two passes over the same time read them at once.
-const tellsApart = false
+const tellsApart = true
 
 // daysReachTail says whether a run that is asked for some days reads the tail
 // also if the windows before it are proved only now.
-const daysReachTail = false
+const daysReachTail = true
 
 // atFirst begins the lines about changes before the first run.
 const atFirst = "  at first: "

@@ -51,6 +51,14 @@ func (t *Tx) SaveChase(c *bill.Chase) error {
 			`+savedExcluded, args...)
 }
 
+// SettleChase ends what stands in the way of a window's chase: the window was
+// read in full.
+func (t *Tx) SettleChase(account string, window int64) error {
+	return t.exec("settling a chase", `
+		UPDATE chases SET state = 'done', last_error = NULL, next_attempt_at = NULL, attempts = 0, setbacks = 0, accepted_at = NULL
+		WHERE account = ? AND window_id = ? AND state IN ('waiting', 'failed')`, account, window)
+}
+
 // CountByStatus counts the live bills of an account with a transaction time
 // from one instant to another, both included, by status; "" is all of them.
 func (t *Tx) CountByStatus(account string, from, to time.Time) (map[string]int, error) {

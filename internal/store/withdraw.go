@@ -65,17 +65,19 @@ func (t *Tx) LiveOutside(account string, from, to time.Time) (time.Time, error) 
 
 // Withdraw marks a bill as one that the API no longer lists and keeps the state
 // before. What was unreadable of it is settled by that. It reports false, and
-// does nothing, if the bill is marked already: a window and the tail that are
-// read at the same time miss the same bill.
-func (t *Tx) Withdraw(id int64, now, readAt time.Time, run int64) (bool, error) {
-	if err := t.exec("keeping a bill's earlier state", keepState+" AND withdrawn_at IS NULL", text(now), text(now), id); err != nil {
+// does nothing, if the bill was stored anew since it was looked at: a window and
+// the tail that are read at the same time miss the same bill, or one of them
+// finds it elsewhere.
+func (t *Tx) Withdraw(k *bill.Known, now time.Time, run int64) (bool, error) {
+	const asItWas = " AND withdrawn_at IS NULL AND read_at = ? AND content_hash = ?"
+	if err := t.exec("keeping a bill's earlier state", keepState+asItWas, text(now), text(now), k.ID, text(k.ReadAt), k.Hash); err != nil {
 		return false, err
 	}
 	n, err := t.affected("marking a bill as withdrawn", `
-		UPDATE bills SET withdrawn_at = ?, changed_at = ?, read_at = ?, run_id = ? WHERE bill_id = ? AND withdrawn_at IS NULL`,
-		text(now), text(now), text(readAt), run, id)
+		UPDATE bills SET withdrawn_at = ?, changed_at = ?, read_at = ?, run_id = ? WHERE bill_id = ?`+asItWas,
+		text(now), text(now), text(now), run, k.ID, text(k.ReadAt), k.Hash)
 	if n == 0 || err != nil {
 		return false, err
 	}
-	return true, t.ResolveBill(id, now)
+	return true, t.ResolveBill(k.ID, now)
 }

@@ -82,6 +82,7 @@ type found struct {
 	page int // of the pass; 0 if an order was looked up
 
 	oneAnswer bool // as in bill.HeldItem
+	inquiry   int  // which one listed it, counted down
 }
 
 // An inquiry asks for the bills of an order in a span.
@@ -94,6 +95,9 @@ type inquiry struct {
 func (r *reading) inquire(orders []string, span bill.Span) {
 	if r.listed == nil {
 		r.listed = map[string][]found{}
+	}
+	if r.unread == nil {
+		r.unread = map[string]bool{}
 	}
 	r.inquiries, r.lookPage, r.looked, r.stage = nil, 1, 0, askOrders
 	for _, o := range orders {
@@ -690,6 +694,11 @@ func (e *engine) proved(tx Tx, r *reading, stored int) error {
 	}
 	if err := tx.ClearEvidence(r.acct.Name, r.windowID()); err != nil {
 		return err
+	}
+	if r.win != nil || r.tail.AuditedAt.Equal(now) {
+		if err := tx.SettleChase(r.acct.Name, r.windowID()); err != nil {
+			return err
+		}
 	}
 	r.end()
 	e.windowProved(r)

@@ -23,7 +23,7 @@ func (r *reading) heldGroups() (keys []groupKey, groups map[groupKey][]found) {
 		if groups[k] == nil {
 			keys = append(keys, k)
 		}
-		groups[k] = append(groups[k], found{h.Item, h.AskedAt, h.Page, h.OneAnswer})
+		groups[k] = append(groups[k], found{h.Item, h.AskedAt, h.Page, h.OneAnswer, 0})
 	}
 	return keys, groups
 }
@@ -68,7 +68,7 @@ func (e *engine) takeOrder(tx Tx, r *reading, p bill.Page) error {
 		case it.Rejected:
 			r.unread[order] = true
 		case it.Bill.OrderNo == order:
-			r.listed[order] = append(r.listed[order], found{it, p.AskedAt, 0, true})
+			r.listed[order] = append(r.listed[order], found{it, p.AskedAt, 0, true, len(r.inquiries)})
 		}
 	}
 	const manyPages = 100 // no order has so many bills: the filter is not honoured

@@ -219,9 +219,14 @@ func (e *engine) windowProved(r *reading) {
 		}
 	}
 	a.stats.Bills += r.pass.Total
-	if r.win != nil && a.tail != nil && a.tailDueAt.IsZero() && e.scope.beyond(a.tail.CoveredFrom) && r.win.End.Equal(a.tail.CoveredFrom) {
+	wanted := a.tail != nil && (e.scope.beyond(a.tail.CoveredFrom) ||
+		e.scope.Retry && (a.tail.State == bill.Waiting || a.tail.State == bill.Failed))
+	if r.win != nil && wanted && a.tailDueAt.IsZero() && r.win.End.Equal(a.tail.CoveredFrom) {
 		// Its end may be long ago: then the tail is still to be read now.
 		a.tailDueAt = e.cfg.NextSync(r.win.End.Add(settle))
+		if a.tail.State == bill.Waiting || a.tail.State == bill.Failed {
+			a.tailDueAt = e.now()
+		}
 		a.tailOwed = !a.tailDueAt.IsZero() && !a.tailDueAt.After(e.now())
 	}
 	e.log.Info().Str("account", a.Name).Str("window", r.name()).Int("bills", r.pass.Total).Int("pages", r.pass.Pages).Msg("window proved")

@@ -93,7 +93,7 @@ func (e *engine) withdraw(tx Tx, r *reading) (bool, error) {
 		}
 		now := e.now()
 		r.withdrawn++
-		marked, err := tx.Withdraw(k.ID, now, now, e.run.ID)
+		marked, err := tx.Withdraw(&k, now, e.run.ID)
 		if err != nil {
 			return false, err
 		}
@@ -261,17 +261,19 @@ func (e *engine) notListed(tx Tx, r *reading) ([]int64, error) {
 			}
 			return cmp.Compare(a.Ordinal, b.Ordinal)
 		})
-		var items []*bill.Bill
+		items := map[int][]*bill.Bill{} // by inquiry: two may list the same bill
 		there := false
 		for _, f := range r.listed[k.OrderNo] {
 			b := &f.item.Bill
 			there = there || (k.BillNo != "" && b.BillNo == k.BillNo)
 			if b.Second() == k.Second {
-				items = append(items, b)
+				items[f.inquiry] = append(items[f.inquiry], b)
 			}
 		}
-		for _, row := range assign(items, rows) {
-			there = there || (row != nil && row.ID == k.ID)
+		for _, listed := range items {
+			for _, row := range assign(listed, rows) {
+				there = there || (row != nil && row.ID == k.ID)
+			}
 		}
 		if !there {
 			missing = append(missing, k.ID)
