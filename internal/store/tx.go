@@ -104,14 +104,21 @@ func (t *Tx) prepared(query string) (*sqlx.Stmt, error) {
 
 // exec runs a prepared statement.
 func (t *Tx) exec(doing, query string, args ...any) error {
+	_, err := t.affected(doing, query, args...)
+	return err
+}
+
+// affected runs a prepared statement and returns how many rows it touched.
+func (t *Tx) affected(doing, query string, args ...any) (int64, error) {
 	st, err := t.prepared(query)
 	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
-	if _, err := st.ExecContext(t.ctx, args...); err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+	res, err := st.ExecContext(t.ctx, args...)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
-	return nil
+	return res.RowsAffected()
 }
 
 // insert runs a prepared INSERT and returns the new row's key.

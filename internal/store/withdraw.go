@@ -64,16 +64,18 @@ func (t *Tx) LiveOutside(account string, from, to time.Time) (time.Time, error) 
 }
 
 // Withdraw marks a bill as one that the API no longer lists and keeps the state
-// before. What was unreadable of it is settled by that.
-func (t *Tx) Withdraw(id int64, now, readAt time.Time, run int64) error {
-	if err := t.exec("keeping a bill's earlier state", keepState, text(now), text(now), id); err != nil {
-		return err
+// before. What was unreadable of it is settled by that. It reports false, and
+// does nothing, if the bill is marked already: a window and the tail that are
+// read at the same time miss the same bill.
+func (t *Tx) Withdraw(id int64, now, readAt time.Time, run int64) (bool, error) {
+	if err := t.exec("keeping a bill's earlier state", keepState+" AND withdrawn_at IS NULL", text(now), text(now), id); err != nil {
+		return false, err
 	}
-	err := t.exec("marking a bill as withdrawn", `
-		UPDATE bills SET withdrawn_at = ?, changed_at = ?, read_at = ?, run_id = ? WHERE bill_id = ?`,
+	n, err := t.affected("marking a bill as withdrawn", `
+		UPDATE bills SET withdrawn_at = ?, changed_at = ?, read_at = ?, run_id = ? WHERE bill_id = ? AND withdrawn_at IS NULL`,
 		text(now), text(now), text(readAt), run, id)
-	if err != nil {
-		return err
+	if n == 0 || err != nil {
+		return false, err
 	}
-	return t.ResolveBill(id, now)
+	return true, t.ResolveBill(id, now)
 }

@@ -38,7 +38,7 @@ type Tx interface {
 	LiveInStatuses(account string, from, to time.Time, statuses []string, seen func(int64) bool) ([]bill.Known, error)
 	Unlisted(account string, from, to time.Time, p *bill.Pass, seen func(int64) bool) (gone []bill.Known, live int, err error)
 	LiveOutside(account string, from, to time.Time) (time.Time, error)
-	Withdraw(id int64, now, readAt time.Time, run int64) error
+	Withdraw(id int64, now, readAt time.Time, run int64) (bool, error)
 
 	ReadingPass(account string, window int64) (*bill.Pass, error)
 	BeginPass(p *bill.Pass) error

@@ -92,12 +92,16 @@ func (e *engine) withdraw(tx Tx, r *reading) (bool, error) {
 			continue
 		}
 		now := e.now()
-		if err := tx.Withdraw(k.ID, now, now, e.run.ID); err != nil {
+		r.withdrawn++
+		marked, err := tx.Withdraw(k.ID, now, now, e.run.ID)
+		if err != nil {
 			return false, err
+		}
+		if !marked {
+			continue // by another reading, since this one looked
 		}
 		e.run.Withdrawn++
 		r.acct.stats.Withdrawn++
-		r.withdrawn++
 		e.log.Warn().Str("account", r.acct.Name).Str("window", r.name()).Str("order_no", k.OrderNo).Int64("bill", k.ID).
 			Msg("the API lists this bill no longer, marked as withdrawn")
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,6 +130,40 @@ func TestWithdrawnTwinStaysWithdrawn(t *testing.T) {
 		t.Errorf("%d returned, %d new, want 1 and 0", sum.Run.Returned, sum.Run.New)
 	}
 	w.equal("main", "")
+}
+
+// A bill that two readings miss at the same time, the newest window's and the
+// tail's, is withdrawn once: one earlier state, and counted as one.
+func TestWithdrawnOnceByTwoReadings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 50)
+	w.fill(45, 49)
+	w.sync()
+	gone := w.ledger.Take("", "O000003")
+	// Both ask for its order; neither gets its answer before the other has asked.
+	var asked sync.WaitGroup
+	asked.Add(2)
+	var lookups atomic.Int32
+	w.server.OnRequest(func(r simulator.Request) {
+		if r.Query.OrderNo == "O000003" && lookups.Add(1) <= 2 {
+			asked.Done()
+			asked.Wait()
+		}
+	})
+	if sum := w.again(); sum.Run.Withdrawn != 1 || sum.Accounts[0].Withdrawn != 1 {
+		t.Errorf("%d withdrawn, want 1", sum.Run.Withdrawn)
+	}
+	if n := lookups.Load(); n != 2 {
+		t.Errorf("the order was asked for %d times, want 2", n)
+	}
+	w.ledger.Add("", gone...)
+	if sum := w.again(); sum.Run.Returned != 1 {
+		t.Errorf("%d returned, want 1", sum.Run.Returned)
+	}
+	got := w.query("SELECT withdrawn_at IS NOT NULL, valid_to IS NULL FROM bill_history WHERE order_no = 'O000003' ORDER BY valid_from, valid_to IS NULL")
+	if fmt.Sprint(got) != "[0|0 1|0 0|1]" {
+		t.Errorf("states: %v", got)
+	}
 }
 
 // A bill that slipped past a pass is asked for and not withdrawn.
