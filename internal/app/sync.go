@@ -73,7 +73,7 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 	if err := store.Check(ctx, path); err != nil {
 		return syncer.Summary{}, withCode(err)
 	}
-	switch there, err := store.Exists(path); {
+	switch there, err := store.Exists(ctx, path); {
 	case err != nil:
 		return syncer.Summary{}, withCode(err)
 	case !there && o.Retry:

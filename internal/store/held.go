@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,7 +29,7 @@ func Held(path string) (bool, error) {
 }
 
 // Exists reports whether there is anything at a database's place yet.
-func Exists(path string) (bool, error) {
-	fresh, err := isFresh(path)
+func Exists(ctx context.Context, path string) (bool, error) {
+	fresh, err := isFresh(ctx, path)
 	return !fresh, err
 }

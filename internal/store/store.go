@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -68,7 +67,7 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 	if err := CheckFolder(path); err != nil {
 		return nil, err
 	}
-	fresh, err := isFresh(path)
+	fresh, err := isFresh(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +109,7 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 // OpenReader opens an existing database for looking only. The error is
 // ErrNoDatabase if there is none.
 func OpenReader(ctx context.Context, path string) (*Store, error) {
-	fresh, err := isFresh(path)
+	fresh, err := isFresh(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +180,7 @@ func Check(ctx context.Context, path string) error {
 	if err := CheckFolder(path); err != nil {
 		return err
 	}
-	fresh, err := isFresh(path)
+	fresh, err := isFresh(ctx, path)
 	if err != nil || fresh {
 		return err
 	}
@@ -217,42 +216,30 @@ func CheckFolder(path string) error {
 	return nil
 }
 
-// isFresh reports whether there is nothing at path yet.
-func isFresh(path string) (bool, error) {
-	fi, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return true, nil
-	}
-	if err != nil {
-		return false, &InputError{path, err.Error(), "correct [database] url"}
-	}
-	return fi.Size() == 0, nil
-}
-
 // identify makes sure that the file is a database of ours that this program
 // can read or bring up to date, before anything is written, and returns the
-// version of its schema. Mode rw lets SQLite roll back what a
-// killed process left unfinished.
+// version of its schema.
 func identify(ctx context.Context, path, mode string) (version int64, err error) {
-	head := make([]byte, 16)
-	f, err := os.Open(path)
-	if err != nil {
+	switch program, err := programOf(path); {
+	case errors.Is(err, errNotSQLite):
+		return 0, &InputError{path, err.Error(), "name another file in [database] url; this one is left as it is"}
+	case err != nil:
 		return 0, &InputError{path, err.Error(), "give this user permission to read it, and to write it for a sync"}
+	case program != applicationID:
+		return 0, &InputError{path, "this is an SQLite database of another program",
+			"name another file in [database] url; this one is left as it is"}
 	}
-	_, err = f.Read(head)
-	_ = f.Close()
-	if err != nil || !strings.HasPrefix(string(head), "SQLite format 3") {
-		return 0, &InputError{path, "this is not an SQLite database", "name another file in [database] url; this one is left as it is"}
+	// The last connection to close writes the log into the file, unless it may
+	// only read; and a newer program's file must stay as it is.
+	if fi, err := os.Stat(path + "-wal"); mode == "rw" && err == nil && fi.Size() > 0 {
+		mode = "ro"
 	}
 	db, err := sqlx.Open("sqlite3", dsn(path, "mode="+mode+"&_busy_timeout=5000"))
 	if err != nil {
 		return 0, fmt.Errorf("opening %s: %w", path, err)
 	}
 	defer db.Close()
-	var app, tables int64
-	if err := db.GetContext(ctx, &app, "PRAGMA application_id"); err != nil {
-		return 0, explain(path, "reading its header", err)
-	}
+	var tables int64
 	if err := db.GetContext(ctx, &version, "PRAGMA user_version"); err != nil {
 		return 0, explain(path, "reading its header", err)
 	}
@@ -260,9 +247,6 @@ func identify(ctx context.Context, path, mode string) (version int64, err error)
 		return 0, explain(path, "reading its schema", err)
 	}
 	switch {
-	case app != applicationID:
-		return 0, &InputError{path, "this is an SQLite database of another program",
-			"name another file in [database] url; this one is left as it is"}
 	case version > schemaVersion:
 		return 0, &InputError{path, fmt.Sprintf("it was made by a newer version of syncer (schema %d, this program knows %d)", version, schemaVersion),
 			"use the newer syncer; the file is left as it is"}
@@ -345,7 +329,7 @@ func explain(path, doing string, err error) error {
 	}
 	switch e.Code {
 	case sqlite3.ErrNotADB:
-		return &InputError{path, "this is not an SQLite database", "name another file in [database] url; this one is left as it is"}
+		return &InputError{path, errNotSQLite.Error(), "name another file in [database] url; this one is left as it is"}
 	case sqlite3.ErrCorrupt:
 		return &Problem{path, doing, ErrDamaged, "stop syncer, keep a copy of the file, and restore a snapshot; or move it away and sync again: the bills come back from the API"}
 	case sqlite3.ErrFull:
