@@ -209,6 +209,7 @@ CREATE TABLE windows (
     missing_accepted INTEGER NOT NULL DEFAULT 0, -- so many a person agreed to mark as withdrawn
     accepted_at     TEXT,                   -- a person has accepted that it is not proved
     reread_at       TEXT,                   -- since when a proved window waits to be read again
+    reread_failed_at TEXT,                  -- when that reading failed; the next refresh asks again
     UNIQUE (account, window_start, window_end)
 ) STRICT;
 
@@ -231,7 +232,9 @@ CREATE TABLE tails (
     missing         INTEGER NOT NULL DEFAULT 0, -- as in windows
     missing_accepted INTEGER NOT NULL DEFAULT 0,
     accepted_at     TEXT,
-    audited_at      TEXT                    -- when it was last read from its beginning
+    missing_from    TEXT,                   -- where the reading began that missed them
+    audited_at      TEXT,                   -- when it was last read from its beginning
+    reread_at       TEXT                    -- since when it waits to be read from its beginning
 ) STRICT, WITHOUT ROWID;
 
 -- The chase: how many bills of each status the API counts in a proved window
@@ -329,6 +332,8 @@ CREATE TABLE rejected_items (
     resolved_at   TEXT,                     -- the API now lists it readable, or no longer
     UNIQUE (account, item_hash, occurrence)
 ) STRICT;
+
+CREATE INDEX rejected_items_bill ON rejected_items (bill_id) WHERE bill_id IS NOT NULL;
 
 -- For every window (or tail: window_id 0) that waits or failed: the last
 -- request and answer, secrets removed, for the API's support.
@@ -531,12 +536,14 @@ SELECT a.account, a.history_start, b.proved_from, b.proved_to,
        (SELECT count(*) FROM bills x WHERE x.account = a.account AND x.withdrawn_at IS NULL) AS bills,
        (SELECT count(*) FROM rejected_items r WHERE r.account = a.account AND r.accepted_at IS NULL AND r.resolved_at IS NULL)
            AS unreadable,
-       (SELECT count(*) FROM windows w WHERE w.account = a.account AND w.state <> 'done' AND w.accepted_at IS NOT NULL) AS accepted,
+       (SELECT count(*) FROM windows w WHERE w.account = a.account AND (w.state <> 'done' OR w.reread_failed_at IS NOT NULL)
+            AND w.accepted_at IS NOT NULL) AS accepted,
        coalesce(h.settled_from <= a.history_start
            AND NOT h.holes
            AND a.refused_at IS NULL
-           AND NOT EXISTS (SELECT 1 FROM windows w WHERE w.account = a.account AND w.state <> 'done' AND w.accepted_at IS NULL)
-           AND NOT EXISTS (SELECT 1 FROM tails t WHERE t.account = a.account AND t.state IN ('waiting', 'failed') AND t.accepted_at IS NULL)
+           AND NOT EXISTS (SELECT 1 FROM windows w WHERE w.account = a.account AND (w.state <> 'done' OR w.reread_failed_at IS NOT NULL)
+                           AND w.accepted_at IS NULL)
+           AND NOT EXISTS (SELECT 1 FROM tails t WHERE t.account = a.account AND t.state IN ('waiting', 'failed'))
            AND NOT EXISTS (SELECT 1 FROM chases c WHERE c.account = a.account AND c.state IN ('waiting', 'failed') AND c.accepted_at IS NULL)
            AND NOT EXISTS (SELECT 1 FROM rejected_items r WHERE r.account = a.account AND r.accepted_at IS NULL AND r.resolved_at IS NULL),
            0) AS complete

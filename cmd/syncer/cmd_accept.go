@@ -28,7 +28,7 @@ there is to accept:
                  asked again by the nightly refresh all the same
   window:ID      a window whose bills the API lists no longer, too many at once to
                  be believed; the next sync marks them as withdrawn
-  tail:ACCOUNT   the same for the newest part of an account's history
+  tail:ACCOUNT   the same for bills in the newest part of an account's history
 
 A bare number is taken for the item or the window that waits under it. What was
 accepted, when and with which note stays in the table acceptances.`,

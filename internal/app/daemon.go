@@ -44,7 +44,7 @@ func (a *App) Daemon(ctx context.Context) error {
 	r := schedule.Runner{
 		Jobs: []schedule.Job{
 			// The refresh first: a sync at the same time would begin one of its own.
-			{Name: "refresh", Expr: a.cfg.Schedule.Refresh, Run: job(SyncOptions{Trigger: "refresh", Refresh: true})},
+			{Name: "refresh", Expr: a.cfg.Schedule.Refresh, Run: job(SyncOptions{Trigger: "refresh", Refresh: true, Scheduled: true})},
 			{Name: "sync", Expr: a.cfg.Schedule.Sync, Run: job(SyncOptions{Trigger: "schedule"})},
 		},
 		Location: a.cfg.Schedule.Timezone, RunAtStart: "sync", Due: a.due, OnDue: job(SyncOptions{Trigger: "retry", Retry: true, DueOnly: true}),

@@ -13,21 +13,22 @@ import (
 
 // SyncOptions say what one run is about.
 type SyncOptions struct {
-	Trigger  string
-	Accounts []string
-	From, To config.Date // the zero Date: no limit
-	Refresh  bool
-	Full     bool
-	Retry    bool
-	RetryNow bool
-	DueOnly  bool    // of a retry: leave out what failed
-	Windows  []int64 // only these, read again; 0 is the tail
-	Progress func(syncer.Progress)
+	Trigger   string
+	Accounts  []string
+	From, To  config.Date // the zero Date: no limit
+	Refresh   bool
+	Scheduled bool // the schedule asks for the refresh: one under way goes on
+	Full      bool
+	Retry     bool
+	RetryNow  bool
+	DueOnly   bool    // of a retry: leave out what failed
+	Windows   []int64 // only these, read again; 0 is the tail
+	Progress  func(syncer.Progress)
 }
 
 // scope translates the options into what the work understands.
 func (a *App) scope(o SyncOptions) (syncer.Scope, error) {
-	s := syncer.Scope{Refresh: o.Refresh, Full: o.Full, Retry: o.Retry, RetryNow: o.RetryNow, DueOnly: o.DueOnly, Windows: o.Windows}
+	s := syncer.Scope{Refresh: o.Refresh, Scheduled: o.Scheduled, Full: o.Full, Retry: o.Retry, RetryNow: o.RetryNow, DueOnly: o.DueOnly, Windows: o.Windows}
 	accounts, err := a.accounts(o.Accounts)
 	if err != nil {
 		return s, err

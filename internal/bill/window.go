@@ -128,6 +128,9 @@ type Window struct {
 	OpenEnd bool
 	// RereadAt is set while a proved window is to be read again: since when.
 	RereadAt time.Time
+	// RereadFailedAt is set when that reading failed: only a refresh or a person
+	// asks again.
+	RereadFailedAt time.Time
 	Progress
 }
 
@@ -137,6 +140,8 @@ type Tail struct {
 	CoveredFrom time.Time // where the windows end and the tail takes over
 	ProvedUntil time.Time // end of the latest proof; zero before the first
 	AuditedAt   time.Time // when it was last read from its beginning; zero: never
+	RereadAt    time.Time // since when it is to be read from its beginning; zero: it is not
+	MissingFrom time.Time // where the reading began that found bills to be missing
 	Progress
 }
 

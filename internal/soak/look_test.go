@@ -88,7 +88,8 @@ func (w *world) look() *look {
 		{&l.bills, `SELECT bill_id, account, order_no, transaction_time, transaction_date, withdrawn_at IS NOT NULL AS withdrawn, ` +
 			saidColumns + ` AS said FROM bills ORDER BY bill_id`},
 		{&l.passes, `SELECT pass_id, account, span_start, span_end, run_id, total_count FROM passes WHERE state = 'done' ORDER BY pass_id`},
-		{&l.spans, `SELECT account, 0 AS tail, window_start AS span_start, window_end AS span_end, state, coalesce(proved_at, '') AS proved_at,
+		{&l.spans, `SELECT account, 0 AS tail, window_start AS span_start, window_end AS span_end,
+				CASE WHEN reread_failed_at IS NULL THEN state ELSE 'failed' END AS state, coalesce(proved_at, '') AS proved_at,
 				coalesce(next_attempt_at, '') AS next_attempt_at, reread_at IS NOT NULL AS reread, coalesce(last_error, '') AS last_error
 			FROM windows UNION ALL
 			SELECT account, 1, covered_from, coalesce(proved_until, covered_from), state, coalesce(proved_at, ''),

@@ -34,8 +34,8 @@ type acceptable struct {
 
 // Accept records that a person has looked at something that keeps runs from
 // being complete: an item that cannot be understood (item:ID), a window that
-// waits or failed, or whose bills are listed no longer (window:ID), the tail
-// likewise (tail:ACCOUNT). A bare number is taken for whichever it can be. The
+// waits or failed, or whose bills are listed no longer (window:ID), bills of the
+// tail that are listed no longer (tail:ACCOUNT). A bare number is taken for whichever it can be. The
 // error is an InputError if there is nothing like that to accept.
 func (s *Store) Accept(ctx context.Context, subject, note string, now time.Time) (a Acceptance, err error) {
 	err = s.Update(ctx, func(t *Tx) error {
@@ -144,7 +144,8 @@ func (t *Tx) findWindow(id int64) (Acceptance, func(string, time.Time) error, er
 	subject := fmt.Sprintf("window:%d", id)
 	var rows []acceptable
 	err := t.rows("looking for a window", &rows, `
-		SELECT window_id AS id, account, window_start AS span_start, window_end AS span_end, state, missing, missing_accepted AS agreed,
+		SELECT window_id AS id, account, window_start AS span_start, window_end AS span_end,
+		       CASE WHEN reread_failed_at IS NOT NULL THEN 'failed' ELSE state END AS state, missing, missing_accepted AS agreed,
 		       accepted_at, last_error
 		FROM windows WHERE window_id = ?`, id)
 	if err != nil {
@@ -154,19 +155,29 @@ func (t *Tx) findWindow(id int64) (Acceptance, func(string, time.Time) error, er
 		return Acceptance{}, nil, t.notAcceptable(subject, "does not exist")
 	}
 	if rows[0].State == "done" {
-		var chased []acceptable
-		err := t.rows("looking for a window", &chased, `
-			SELECT window_id AS id, account, NULL AS span_start, NULL AS span_end, state, 0 AS missing, 0 AS agreed, accepted_at, last_error
-			FROM chases WHERE account = ? AND window_id = ? AND state IN ('waiting', 'failed')`, rows[0].Account, id)
+		chased, err := t.findChase(&rows[0], id)
 		if err != nil {
 			return Acceptance{}, nil, err
 		}
-		if len(chased) == 1 {
-			chased[0].Start, chased[0].End = rows[0].Start, rows[0].End
-			return t.settleAcceptable(subject, &chased[0], "chases", "account = ? AND window_id = ?", rows[0].Account, id)
+		if chased != nil {
+			return t.settleAcceptable(subject, chased, "chases", "account = ? AND window_id = ?", chased.Account, id)
 		}
 	}
 	return t.settleAcceptable(subject, &rows[0], "windows", "window_id = ?", id)
+}
+
+// findChase finds a look for changes in a window (0: the tail) that waits or
+// failed.
+func (t *Tx) findChase(of *acceptable, window int64) (*acceptable, error) {
+	var rows []acceptable
+	err := t.rows("looking for a window", &rows, `
+		SELECT window_id AS id, account, NULL AS span_start, NULL AS span_end, state, 0 AS missing, 0 AS agreed, accepted_at, last_error
+		FROM chases WHERE account = ? AND window_id = ? AND state IN ('waiting', 'failed')`, of.Account, window)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	rows[0].Start, rows[0].End = of.Start, of.End
+	return &rows[0], nil
 }
 
 func (t *Tx) findTail(account string) (Acceptance, func(string, time.Time) error, error) {
@@ -180,6 +191,16 @@ func (t *Tx) findTail(account string) (Acceptance, func(string, time.Time) error
 	}
 	if len(rows) == 0 {
 		return Acceptance{}, nil, t.notAcceptable("tail:"+account, "does not exist")
+	}
+	if rows[0].Missing == 0 {
+		chased, err := t.findChase(&rows[0], 0)
+		if err != nil {
+			return Acceptance{}, nil, err
+		}
+		if chased != nil {
+			return t.settleAcceptable("tail:"+account, chased, "chases", "account = ? AND window_id = ?", account, 0)
+		}
+		return Acceptance{}, nil, t.notAcceptable("tail:"+account, "lacks no bills; if it waits or failed, every sync asks for it again")
 	}
 	return t.settleAcceptable("tail:"+account, &rows[0], "tails", "account = ?", account)
 }

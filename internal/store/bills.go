@@ -148,8 +148,18 @@ func (t *Tx) UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Ti
 	if err := t.exec("keeping a bill's earlier state", keepState, text(now), text(now), id); err != nil {
 		return err
 	}
+	if err := t.straighten(id, now); err != nil {
+		return err
+	}
 	args := append(t.stateValues(b), ordinal, text(now), text(readAt), run, id)
 	return t.exec("storing a bill's change", updateBill, args...)
+}
+
+// straighten ends the earlier states of a bill by now, should a clock that was
+// ahead have let them last longer: they stay in order and do not overlap.
+func (t *Tx) straighten(id int64, now time.Time) error {
+	return t.exec("keeping a bill's states in order", `
+		UPDATE bill_states SET valid_from = min(valid_from, ?1), valid_to = ?1 WHERE bill_id = ?2 AND valid_to > ?1`, text(now), id)
 }
 
 // UpdateNickName stores another label of a bill's card, which is no change of

@@ -57,7 +57,7 @@ const savedExcluded = `state = excluded.state, next_page = excluded.next_page, t
 	next_attempt_at = excluded.next_attempt_at, last_error = excluded.last_error, proved_at = excluded.proved_at,
 	missing = excluded.missing,
 	missing_accepted = CASE WHEN excluded.missing BETWEEN 1 AND missing_accepted THEN missing_accepted ELSE 0 END,
-	accepted_at = CASE WHEN excluded.state = 'done' THEN NULL ELSE accepted_at END`
+	accepted_at = CASE WHEN excluded.state IN ('pending', 'done') THEN NULL ELSE accepted_at END`
 
 type windowRow struct {
 	ID       int64  `db:"window_id"`
@@ -67,11 +67,12 @@ type windowRow struct {
 	Zone     string `db:"zone"`
 	OpenEnd  bool   `db:"open_end"`
 	RereadAt stamp  `db:"reread_at"`
+	FailedAt stamp  `db:"reread_failed_at"`
 	progressRow
 }
 
 // selectWindows lists an account's windows, the newest first.
-const selectWindows = `SELECT window_id, account, window_start, window_end, zone, open_end, reread_at, ` + progressColumns + `
+const selectWindows = `SELECT window_id, account, window_start, window_end, zone, open_end, reread_at, reread_failed_at, ` + progressColumns + `
 	FROM windows WHERE account = ? ORDER BY window_start DESC, window_end DESC`
 
 func windowsOf(rows []windowRow) []bill.Window {
@@ -80,7 +81,7 @@ func windowsOf(rows []windowRow) []bill.Window {
 		r := &rows[i]
 		out[i] = bill.Window{
 			ID: r.ID, Account: r.Account, Span: bill.Span{Start: r.Start.Time, End: r.End.Time}, Zone: r.Zone,
-			OpenEnd: r.OpenEnd, RereadAt: r.RereadAt.Time, Progress: r.progress(),
+			OpenEnd: r.OpenEnd, RereadAt: r.RereadAt.Time, RereadFailedAt: r.FailedAt.Time, Progress: r.progress(),
 		}
 	}
 	return out
@@ -119,11 +120,12 @@ func (t *Tx) InsertWindow(w *bill.Window) error {
 
 // SaveWindow stores a window's end and progress.
 func (t *Tx) SaveWindow(w *bill.Window) error {
-	args := append(progressValues(&w.Progress), text(w.End), w.OpenEnd, timeOrNull(w.RereadAt), w.Missing, string(w.State), w.ID)
+	args := append(progressValues(&w.Progress), text(w.End), w.OpenEnd, timeOrNull(w.RereadAt), timeOrNull(w.RereadFailedAt), w.Missing,
+		w.State == bill.Done && w.RereadAt.IsZero(), w.ID)
 	return t.exec("saving a window", `
-		UPDATE windows SET (`+savedColumns+`, window_end, open_end, reread_at) = (`+savedMarks+`, ?, ?, ?),
+		UPDATE windows SET (`+savedColumns+`, window_end, open_end, reread_at, reread_failed_at) = (`+savedMarks+`, ?, ?, ?, ?),
 			missing_accepted = CASE WHEN ? BETWEEN 1 AND missing_accepted THEN missing_accepted ELSE 0 END,
-			accepted_at = CASE WHEN ? = 'done' THEN NULL ELSE accepted_at END
+			accepted_at = CASE WHEN ? THEN NULL ELSE accepted_at END
 		WHERE window_id = ?`, args...)
 }
 
@@ -147,17 +149,20 @@ type tailRow struct {
 	CoveredFrom stamp  `db:"covered_from"`
 	ProvedUntil stamp  `db:"proved_until"`
 	AuditedAt   stamp  `db:"audited_at"`
+	RereadAt    stamp  `db:"reread_at"`
+	MissingFrom stamp  `db:"missing_from"`
 	progressRow
 }
 
-const selectTail = `SELECT account, covered_from, proved_until, audited_at, ` + progressColumns + ` FROM tails WHERE account = ?`
+const selectTail = `SELECT account, covered_from, proved_until, audited_at, reread_at, missing_from, ` + progressColumns + ` FROM tails WHERE account = ?`
 
 func tailOf(rows []tailRow) *bill.Tail {
 	if len(rows) == 0 {
 		return nil
 	}
 	r := &rows[0]
-	return &bill.Tail{Account: r.Account, CoveredFrom: r.CoveredFrom.Time, ProvedUntil: r.ProvedUntil.Time, AuditedAt: r.AuditedAt.Time, Progress: r.progress()}
+	return &bill.Tail{Account: r.Account, CoveredFrom: r.CoveredFrom.Time, ProvedUntil: r.ProvedUntil.Time, AuditedAt: r.AuditedAt.Time,
+		RereadAt: r.RereadAt.Time, MissingFrom: r.MissingFrom.Time, Progress: r.progress()}
 }
 
 // Tail returns an account's tail, nil if there is none yet.
@@ -171,12 +176,14 @@ func (t *Tx) Tail(account string) (*bill.Tail, error) {
 
 // SaveTail adds or stores an account's tail.
 func (t *Tx) SaveTail(tl *bill.Tail) error {
-	args := append([]any{tl.Account, text(tl.CoveredFrom), timeOrNull(tl.ProvedUntil), timeOrNull(tl.AuditedAt)}, progressValues(&tl.Progress)...)
+	args := append([]any{tl.Account, text(tl.CoveredFrom), timeOrNull(tl.ProvedUntil), timeOrNull(tl.AuditedAt),
+		timeOrNull(tl.RereadAt), timeOrNull(tl.MissingFrom)}, progressValues(&tl.Progress)...)
 	return t.exec("saving the tail", `
-		INSERT INTO tails (account, covered_from, proved_until, audited_at, `+savedColumns+`)
-		VALUES (?, ?, ?, ?, `+savedMarks+`)
+		INSERT INTO tails (account, covered_from, proved_until, audited_at, reread_at, missing_from, `+savedColumns+`)
+		VALUES (?, ?, ?, ?, ?, ?, `+savedMarks+`)
 		ON CONFLICT (account) DO UPDATE SET
 			covered_from = excluded.covered_from, proved_until = excluded.proved_until, audited_at = excluded.audited_at,
+			reread_at = excluded.reread_at, missing_from = excluded.missing_from,
 			`+savedExcluded, args...)
 }
 

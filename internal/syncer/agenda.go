@@ -22,6 +22,9 @@ type books struct {
 	windows []bill.Window // newest first
 	tail    *bill.Tail
 	chases  map[int64]bill.Chase // by window; 0: the older part of the tail
+	// unreadTail says that an item of the tail could not be understood: nobody
+	// can tell where in it.
+	unreadTail bool
 	bill.AccountState
 }
 
@@ -32,6 +35,8 @@ type Scope struct {
 	Span bill.Span
 	// Refresh reads the past again in which bills still change.
 	Refresh bool
+	// Scheduled says that the schedule asks for the refresh, not a person.
+	Scheduled bool
 	// Full reads all history again.
 	Full bool
 	// Retry asks only for windows that wait or failed.
@@ -68,6 +73,7 @@ type agenda struct {
 	queue   []*bill.Window // to be read, newest first; added ones among them
 	tail    *bill.Tail     // nil: there is none yet
 	tailNew bool           // the tail's own row changed
+	tailCut bool           // a part of it became a window
 	tailDue bool
 	tailSpan
 	chases     []chaseJob    // to be done, newest first
@@ -96,8 +102,14 @@ type rules struct {
 // schedule asks for one.
 func plan(b books, r rules, s Scope, refreshDue bool, now time.Time) agenda {
 	var a agenda
-	a.refreshBegins = s.Refresh || s.Full || (refreshDue && !s.limited())
+	// One that is under way is not begun anew by the schedule, or the oldest
+	// windows would never have their turn.
+	under := !b.RefreshWantedAt.IsZero()
+	a.refreshBegins = s.Full || (s.Refresh && !(s.Scheduled && under)) || (refreshDue && !under && !s.limited())
 	a.refreshSince = b.RefreshWantedAt
+	if a.refreshSince.After(now) { // the clock has been set back
+		a.refreshBegins = true
+	}
 	if a.refreshBegins {
 		a.refreshSince = now
 	}
@@ -110,7 +122,7 @@ func plan(b books, r rules, s Scope, refreshDue bool, now time.Time) agenda {
 		t := *b.tail
 		a.tail = &t
 		a.cutTail(r, now)
-		a.spanTail(windows, r, s, now)
+		a.spanTail(windows, b.unreadTail, r, s, now)
 	}
 	windows = append(windows, a.add...)
 	slices.SortStableFunc(windows, func(x, y *bill.Window) int { return y.Start.Compare(x.Start) })
@@ -127,10 +139,12 @@ func plan(b books, r rules, s Scope, refreshDue bool, now time.Time) agenda {
 	return a
 }
 
-// backfilled reports whether every window was proved: no refresh is due before.
+// backfilled reports whether every window was proved, or has failed or waits
+// for a person: no refresh is due before.
 func backfilled(b books) bool {
 	for i := range b.windows {
-		if b.windows[i].State != bill.Done {
+		w := &b.windows[i]
+		if w.State != bill.Done && w.State != bill.Failed && w.AcceptedAt.IsZero() && !w.NeedsPerson() {
 			return false
 		}
 	}
@@ -251,7 +265,7 @@ func (a *agenda) cutTail(r rules, now time.Time) {
 			w.State, w.ProvedAt, w.RereadAt = bill.Done, a.tail.ProvedAt, now
 		}
 		a.add = append([]*bill.Window{w}, a.add...)
-		a.tail.CoveredFrom = w.End
+		a.tail.CoveredFrom, a.tailCut = w.End, true
 		if !a.tail.ProvedUntil.After(w.End) {
 			a.tail.ProvedUntil = time.Time{}
 		}
@@ -260,7 +274,7 @@ func (a *agenda) cutTail(r rules, now time.Time) {
 }
 
 // spanTail says whether the tail is read by this run and from where to where.
-func (a *agenda) spanTail(windows []*bill.Window, r rules, s Scope, now time.Time) {
+func (a *agenda) spanTail(windows []*bill.Window, unread bool, r rules, s Scope, now time.Time) {
 	for _, w := range windows {
 		if w.OpenEnd || (a.tail.ProvedAt.IsZero() && w.End.Equal(a.tail.CoveredFrom) && w.State != bill.Done) {
 			return // the newest window comes first
@@ -270,19 +284,32 @@ func (a *agenda) spanTail(windows []*bill.Window, r rules, s Scope, now time.Tim
 		a.tail.NextAttemptAt = time.Time{}
 	}
 	a.tailDue = !a.tail.NextAttemptAt.After(now)
-	refresh := a.tail.ProvedAt.Before(a.refreshSince)
+	// What waits for a person is not read at length meanwhile.
+	stuck := a.tail.NeedsPerson() && !a.refreshBegins && (!s.Retry || s.DueOnly)
+	refresh := outdated(a.tail.ProvedAt, a.refreshSince, now) && !stuck
 	a.span = tailSpanOf(a.tail, r, refresh, now)
 	first := a.tail.CoveredFrom.Add(-backtrack)
 	audit := refresh && r.audit > 0 && a.tail.AuditedAt.Before(now.Add(r.refreshEvery-r.audit))
+	if s.Full || audit || slices.Contains(s.Windows, 0) || (unread && a.refreshBegins) {
+		a.tail.RereadAt, a.tailNew = now, true
+	}
 	switch {
-	case (s.Full || audit || slices.Contains(s.Windows, 0)) && first.Before(a.span.Start):
+	case !a.tail.RereadAt.IsZero() && !stuck && first.Before(a.span.Start):
 		a.span.Start = first.In(r.zone).Truncate(time.Second)
+	case a.tail.Missing > 0 && !stuck && a.tail.MissingFrom.Before(a.span.Start):
+		a.span.Start = latest(first, a.tail.MissingFrom).In(r.zone).Truncate(time.Second)
 	case !s.Span.Start.IsZero() && s.Span.Start.Before(a.span.Start) && !s.Span.End.Before(a.tail.CoveredFrom):
 		a.span.Start = latest(first, s.Span.Start).In(r.zone).Truncate(time.Second)
 	}
 	if !a.span.End.After(a.span.Start) {
 		a.tailDue = false
 	}
+}
+
+// outdated reports whether something was done before a time, or by a clock that
+// was ahead of what it is now. Nothing is outdated before the zero time.
+func outdated(t, since, now time.Time) bool {
+	return !since.IsZero() && (t.Before(since) || t.After(now.Add(clockTolerance)))
 }
 
 // tailSpanOf returns what of the tail is to be read: from a day before its
@@ -347,7 +374,14 @@ func (a *agenda) consider(w *bill.Window, r rules, s Scope, now time.Time) {
 			return
 		}
 	case bill.Done:
-		want := s.Full || !s.Span.Start.IsZero() || s.Windows != nil || (w.ProvedAt.Before(a.refreshSince) && !w.End.Before(now.Add(-r.refresh)))
+		if !w.RereadFailedAt.IsZero() {
+			if !a.refreshBegins && (!s.Retry || s.DueOnly) && s.Span.Start.IsZero() && s.Windows == nil {
+				return
+			}
+			a.again(w, now)
+			early = false
+		}
+		want := s.Full || !s.Span.Start.IsZero() || s.Windows != nil || (outdated(w.ProvedAt, a.refreshSince, now) && !w.End.Before(now.Add(-r.refresh)))
 		if want && w.RereadAt.IsZero() && !s.Retry {
 			a.again(w, now)
 			early = false
@@ -372,7 +406,7 @@ func (a *agenda) audit(windows []*bill.Window, r rules, now time.Time) {
 	share := int((time.Duration(len(old))*r.refreshEvery + r.audit - 1) / r.audit)
 	for i, w := range old {
 		// The next refresh would be too late for it.
-		overdue := w.ProvedAt.Before(now.Add(r.refreshEvery - r.audit))
+		overdue := outdated(w.ProvedAt, now.Add(r.refreshEvery-r.audit), now)
 		if i < share || overdue {
 			a.again(w, now)
 		}
@@ -381,9 +415,13 @@ func (a *agenda) audit(windows []*bill.Window, r rules, now time.Time) {
 
 // again marks a proved window to be read again.
 func (a *agenda) again(w *bill.Window, now time.Time) {
-	w.RereadAt = now
-	w.NextAttemptAt, w.Attempts, w.LastError = time.Time{}, 0, ""
+	again(w, now)
 	a.save = append(a.save, w)
+}
+
+func again(w *bill.Window, now time.Time) {
+	w.RereadAt, w.RereadFailedAt = now, time.Time{}
+	w.NextAttemptAt, w.Attempts, w.LastError = time.Time{}, 0, ""
 }
 
 // chase lists the windows whose changes are looked for by counts: in a refresh
@@ -397,7 +435,8 @@ func (a *agenda) chase(b books, windows []*bill.Window, r rules, s Scope, now ti
 			a.saveChases = append(a.saveChases, &c)
 		}
 		early := c.NextAttemptAt.After(now) && !s.RetryNow
-		due := refresh && proved.Before(a.refreshSince) && c.ProvedAt.Before(a.refreshSince) && c.State != bill.Failed
+		due := refresh && outdated(proved, a.refreshSince, now) && outdated(c.ProvedAt, a.refreshSince, now) && c.State != bill.Failed ||
+			c.State == bill.Waiting && !s.limited()
 		if s.Retry {
 			due = c.State == bill.Waiting || (c.State == bill.Failed && !s.DueOnly)
 		}

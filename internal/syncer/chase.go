@@ -45,10 +45,11 @@ type chase struct {
 	page      int // and its page
 	listed    int // items listed for it so far
 	counts    map[string]int
-	read      []string       // statuses whose bills were all listed
-	stored    map[string]int // live bills by status when the chase began
-	ignored   bool           // the API does not keep to the status filter
-	looked    bool           // the orders in doubt were looked up
+	read      []string        // statuses whose bills were all listed
+	stored    map[string]int  // live bills by status when the chase began
+	refused   map[string]bool // statuses that the API does not filter by
+	ignored   bool            // the API does not keep to the status filter
+	looked    bool            // the orders in doubt were looked up
 }
 
 // A chaseJob is a chase that is due.
@@ -83,7 +84,6 @@ func (e *engine) openChase(tx Tx, a *account, job chaseJob) (*reading, error) {
 		ID: -(e.run.ID<<24 | c.WindowID), Account: a.Name, WindowID: c.WindowID, Span: job.span, Zone: zone,
 		PageSize: e.cfg.PageSize, BegunAt: now, TouchedAt: now, RunID: e.run.ID, NextPage: 1,
 	}
-	e.cross(r)
 	inner := sure(job.span)
 	if c.stored, err = tx.CountByStatus(a.Name, inner.Start, inner.End); err != nil {
 		return nil, err
@@ -156,11 +156,28 @@ func (e *engine) takeCount(tx Tx, r *reading, p bill.Page) error {
 	if q.size > 1 && !more {
 		c.read = append(c.read, q.status)
 	}
+	return e.nextQuestion(tx, r)
+}
+
+// nextQuestion goes on to the next question, or to the end.
+func (e *engine) nextQuestion(tx Tx, r *reading) error {
+	c := r.chase
 	c.at, c.page, c.listed = c.at+1, 1, 0
 	if c.at < len(c.questions) {
 		return nil
 	}
 	return e.chased(tx, r)
+}
+
+// statusRefused goes on without a status that the API refuses to filter by:
+// what became of its bills shows in the counts of the others.
+func (e *engine) statusRefused(tx Tx, r *reading, status string) error {
+	if r.chase.refused == nil {
+		r.chase.refused = map[string]bool{}
+	}
+	r.chase.refused[status] = true
+	e.log.Warn().Str("account", r.acct.Name).Str("status", status).Msg("the API refuses to list bills by this status")
+	return e.nextQuestion(tx, r)
 }
 
 // chased settles what is in doubt once all questions are answered, and compares.
@@ -183,7 +200,7 @@ func (e *engine) chased(tx Tx, r *reading) error {
 		}
 		slices.Sort(orders)
 		orders = slices.Compact(orders)
-		if len(orders) > maxLookups {
+		if len(orders) > maxLookups+c.counts[""]/e.cfg.PageSize {
 			return e.readInFull(tx, r, fmt.Sprintf("%d bills changed their status", len(orders)))
 		}
 		if len(orders) > 0 {
@@ -250,6 +267,9 @@ func (e *engine) compare(tx Tx, r *reading) (string, error) {
 		return "", err
 	}
 	for _, q := range r.chase.questions {
+		if r.chase.refused[q.status] {
+			continue
+		}
 		if n := r.chase.counts[q.status]; n < least[q.status] || n > most[q.status]+unreadable {
 			what := "bills"
 			if q.status != "" {
@@ -278,14 +298,17 @@ func (e *engine) readInFull(tx Tx, r *reading, why string) error {
 	a := r.acct
 	e.log.Info().Str("account", a.Name).Str("window", r.name()).Str("reason", why).Msg("something changed, reading the window again")
 	if r.win != nil {
-		r.win.RereadAt = e.now()
+		again(r.win, e.now())
 		if err := tx.SaveWindow(r.win); err != nil {
 			return err
 		}
 		a.enqueue(r.win)
 	} else {
-		a.tailSpan, a.tailDueAt, a.tailOwed = a.wholeTail(e.now()), e.now(), true
+		a.tail.RereadAt, a.tailDueAt, a.tailOwed = e.now(), e.now(), true
 		a.total++
+		if err := tx.SaveTail(a.tail); err != nil {
+			return err
+		}
 	}
 	return e.endChase(tx, r)
 }

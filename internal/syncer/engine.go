@@ -297,28 +297,20 @@ func (e *engine) prepare(tx Tx) error {
 		room := func() bool {
 			return a.readyOnes(e.cfg.Concurrency)+a.flight < e.cfg.Concurrency && len(a.active) < 2*e.cfg.Concurrency
 		}
-		for room() {
-			i := slices.IndexFunc(a.queue, func(w *bill.Window) bool { return !a.reserved(w.Span) })
-			if i < 0 {
-				break
-			}
-			r := &reading{acct: a, win: a.queue[i]}
-			a.queue = slices.Delete(a.queue, i, i+1)
+		for len(a.queue) > 0 && room() {
+			r := &reading{acct: a, win: a.queue[0]}
+			a.queue = a.queue[1:]
 			if err := e.open(tx, r); err != nil {
 				return err
 			}
 			a.active = append(a.active, r)
 		}
-		for room() {
-			i := slices.IndexFunc(a.chases, func(c chaseJob) bool { return !a.reserved(c.span) })
-			if i < 0 {
-				break
-			}
-			r, err := e.openChase(tx, a, a.chases[i])
+		for len(a.chases) > 0 && room() {
+			r, err := e.openChase(tx, a, a.chases[0])
 			if err != nil {
 				return err
 			}
-			a.chases = slices.Delete(a.chases, i, i+1)
+			a.chases = a.chases[1:]
 			a.active = append(a.active, r)
 		}
 	}
@@ -344,11 +336,11 @@ func (e *engine) counts() func() {
 func (e *engine) openTail(tx Tx, a *account, now time.Time) error {
 	r := &reading{acct: a, tail: a.tail}
 	r.pass.Span = a.tailSpan
-	if r.pass.Span.Start.IsZero() {
+	switch {
+	case !a.tail.RereadAt.IsZero() && !a.tail.NeedsPerson():
+		r.pass.Span = a.wholeTail(now)
+	case r.pass.Span.Start.IsZero():
 		r.pass.Span = tailSpanOf(a.tail, a.rules, a.tail.ProvedAt.Before(a.refreshSince), now)
-	}
-	if a.reserved(r.pass.Span) {
-		return nil // in a moment
 	}
 	a.tailSpan, a.tailOwed = bill.Span{}, true
 	if err := e.open(tx, r); err != nil {
@@ -367,9 +359,6 @@ func (e *engine) issue(ctx context.Context) {
 			return
 		}
 		for _, r := range a.active {
-			if r.blocked() {
-				continue
-			}
 			next, ok := r.next(e.cfg.Concurrency)
 			if !ok {
 				continue

@@ -45,6 +45,11 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 		k, m := sure[i], isRow
 		if k == nil {
 			k, m = identify(&it.Bill, shelf, func(id int64) bool { return here[id] || r.seen.has(id) })
+			// A list by status does not show the bills that look alike and have
+			// another one: their order does.
+			if m == isRow && r.chase != nil {
+				m = isHeld
+			}
 			if m == isRow && older(&it.Bill, p.AskedAt, k, e.run.ID) {
 				m = isHeld // a bill does not go back: it may be another one
 			}
@@ -54,6 +59,9 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 			for _, k := range shelf.sameKey(&it.Bill) {
 				if r.seen.has(k.ID) && !here[k.ID] {
 					h.OneAnswer = false
+				}
+				if _, ok := r.saw[k.ID]; !ok && r.saw != nil {
+					r.saw[k.ID] = k.Hash
 				}
 			}
 			if r.chase == nil {
@@ -135,8 +143,10 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		}
 		return k.ID, e.note(tx, r, it, k.ID, page)
 	}
-	if older(b, askedAt, k, e.run.ID) && r.pass.Rereads < believeOlder {
-		r.overtaken = b.OrderNo
+	if older(b, askedAt, k, e.run.ID) {
+		if r.pass.Rereads == 0 {
+			r.overtaken = b.OrderNo // by a replica that lags behind, or it is another bill: read again
+		}
 		e.log.Debug().Str("account", r.acct.Name).Str("order_no", b.OrderNo).Msg("an older state of a bill was listed, keeping the newer one")
 		return k.ID, nil
 	}
@@ -171,17 +181,14 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 	return k.ID, e.note(tx, r, it, k.ID, page)
 }
 
-// believeOlder is after how many passes in a row that list an earlier state of a
-// bill that is taken for what the provider has come back to.
-const believeOlder = 2
-
 // older reports whether an item shows an earlier state than the stored one: an
 // answer from a replica that lags behind, or one that was overtaken by another.
 // Where both carry the provider's time of change, that decides (API §9.5);
-// else, within a run, the order in which they were asked for. Our clock is not
+// and a withdrawn bill comes back in whichever state; else, within a run, the
+// order in which they were asked for. Our clock is not
 // trusted from one run to another.
 func older(b *bill.Bill, askedAt time.Time, k *bill.Known, run int64) bool {
-	if !b.LastUpdate.IsZero() && !k.LastUpdate.IsZero() && !b.LastUpdate.Equal(k.LastUpdate) {
+	if !k.Withdrawn && !b.LastUpdate.IsZero() && !k.LastUpdate.IsZero() && !b.LastUpdate.Equal(k.LastUpdate) {
 		return b.LastUpdate.Before(k.LastUpdate)
 	}
 	return k.RunID == run && askedAt.Before(k.ReadAt)

@@ -43,8 +43,11 @@ func (e *engine) fail(tx Tx, a ask, f *bill.Failure) error {
 	case bill.Unknown:
 		return e.wait(tx, r, f)
 	case bill.RefusedRequest:
-		if r.chase != nil && (a.page > 1 || (len(a.q.Statuses) > 0 && !documented(a.q.Statuses[0]))) {
-			return e.readInFull(tx, r, f.Error())
+		if r.chase != nil && f.BadSpan && len(a.q.Statuses) > 0 {
+			if a.page > 1 {
+				return e.readInFull(tx, r, f.Error())
+			}
+			return e.statusRefused(tx, r, a.q.Statuses[0])
 		}
 		if f.BadSpan && a.page > 1 && (a.stage == askPages || a.stage == askLast) {
 			return e.halve(tx, r, f.Error())
@@ -146,10 +149,13 @@ func (e *engine) disproved(tx Tx, r *reading, why string) error {
 func (e *engine) giveUp(tx Tx, r *reading, why string) error {
 	g := r.progress()
 	g.LastError, g.NextAttemptAt = why, time.Time{}
-	if r.win != nil && r.chase == nil {
-		r.win.RereadAt = time.Time{}
-	}
-	if !r.keepsProof() {
+	if r.keepsProof() {
+		// The proof stands, but what is known to be asked again is not forgotten.
+		r.win.RereadFailedAt, g.Attempts = e.now(), 0
+		if r.win.RereadAt.IsZero() {
+			r.win.RereadAt = e.now()
+		}
+	} else {
 		g.State = bill.Failed
 	}
 	e.log.Error().Str("account", r.acct.Name).Str("window", r.name()).Str("reason", why).Msg("failed")

@@ -14,6 +14,8 @@ type Books interface {
 	Windows(account string) ([]bill.Window, error)
 	Tail(account string) (*bill.Tail, error)
 	Chases(account string) (map[int64]bill.Chase, error)
+	OpenRejected(account string) (int, error)
+	CountUnreadable(account string, window int64) (int, error)
 	ReadingPass(account string, window int64) (*bill.Pass, error)
 }
 

@@ -53,15 +53,15 @@ type reading struct {
 	halves   []int  // counts that came back
 	halfSent int
 
-	inquiries []inquiry          // to be made, first one next
-	lookPage  int                // its page
-	looked    int                // items listed about it so far
-	listed    map[string][]found // what was listed about an order
-	unread    map[string]bool    // orders whose answers held what is no bill
-	settled   bool               // what was held back has its rows
-	overtaken string             // an order of which an earlier state was listed than is stored
-	crossed   bool               // another reading of the account overlapped it in time and span
-	alone     bool               // none may, this time
+	inquiries  []inquiry          // to be made, first one next
+	lookPage   int                // its page
+	looked     int                // items listed about it so far
+	listed     map[string][]found // what was listed about an order
+	unfiltered bool               // the answers hold more than was asked for
+	unread     map[string]bool    // orders whose answers held what is no bill
+	settled    bool               // what was held back has its rows
+	overtaken  string             // an order of which an earlier state was listed than is stored
+	saw        map[int64]string   // what rows said when an item like them was held back; nil: not known
 
 	probed        *bill.Known // asked for to learn by what time bills are listed
 	elsewhereSpan bill.Span   // where bills must be listed, if any are
@@ -224,46 +224,11 @@ func (r *reading) next(window int) (ask, bool) {
 	return a, true
 }
 
-// cross notes which readings of the account overlap one that begins.
-func (e *engine) cross(r *reading) {
-	for _, o := range r.acct.active {
-		if o != r && o.pass.Overlaps(r.pass.Span) {
-			o.crossed = true
-			r.crossed = r.crossed || !r.alone
-		}
-	}
-}
-
-// blocked reports whether a reading that must be alone waits for others: for
-// those that need not be, and for those that came before it.
-func (r *reading) blocked() bool {
-	before := true
-	for _, o := range r.acct.active {
-		if o == r {
-			before = false
-		} else if r.alone && (before || !o.alone) && o.pass.Overlaps(r.pass.Span) {
-			return true
-		}
-	}
-	return false
-}
-
-// reserved reports whether a reading that must be alone keeps others out of a
-// span.
-func (a *account) reserved(s bill.Span) bool {
-	for _, r := range a.active {
-		if r.alone && r.pass.Overlaps(s) {
-			return true
-		}
-	}
-	return false
-}
-
 // ready reports whether next would return a request.
 func (r *reading) ready(window int) bool {
 	copied := *r
 	_, ok := copied.next(window)
-	return ok && !r.blocked()
+	return ok
 }
 
 // open loads the pass of a window or the tail that was begun before, or begins
@@ -352,8 +317,7 @@ func (e *engine) begin(tx Tx, r *reading, rereads int) error {
 	r.seen, r.held, r.arrived, r.flaw = seenSet{}, nil, map[int]bill.Page{}, ""
 	r.halves, r.halfSent = nil, 0
 	r.inquiries, r.listed, r.unread, r.settled = nil, nil, map[string]bool{}, false
-	r.overtaken, r.crossed = "", false
-	e.cross(r)
+	r.overtaken, r.saw = "", map[int64]string{}
 	r.elsewhereSpan, r.alive = bill.Span{}, nil
 	r.probed, r.gone, r.elsewhere, r.withdrawn = nil, nil, nil, 0
 	return r.mark(tx)
@@ -377,7 +341,6 @@ func (e *engine) resume(tx Tx, r *reading, old *bill.Pass) error {
 	}
 	r.pass, r.zone, r.arrived, r.stage = *old, zone, map[int]bill.Page{}, askLast
 	r.unread = map[string]bool{}
-	e.cross(r)
 	err = tx.Pages(old.ID, func(p bill.PageRecord) error {
 		for _, id := range p.BillIDs {
 			r.seen.add(id)
@@ -582,6 +545,10 @@ func (e *engine) halve(tx Tx, r *reading, why string) error {
 			}
 		}
 		r.acct.tailOwed = false
+		if err := tx.SettleChase(r.acct.Name, 0); err != nil {
+			return err
+		}
+		r.tail.RereadAt = time.Time{}
 		r.tail.CoveredFrom, r.tail.ProvedUntil = newer.End, time.Time{}
 		r.tail.Progress = bill.Progress{State: bill.Pending, NextPage: 1}
 		return tx.SaveTail(r.tail)
@@ -614,13 +581,10 @@ func (e *engine) moved(tx Tx, r *reading, why string) error {
 // what became of stored bills that it did not list.
 func (e *engine) finish(tx Tx, r *reading) error {
 	if r.listed == nil {
-		if len(r.held) > 0 && r.crossed && !r.alone {
-			// What this pass knows of bills that look alike may be overtaken by
-			// the other's; it is read again by itself.
-			r.alone = true
-			return e.begin(tx, r, r.pass.Rereads)
+		orders, err := e.toLookUp(tx, r)
+		if err != nil {
+			return err
 		}
-		orders := r.toLookUp()
 		if len(orders) > maxLookups+r.pass.Pages && r.pass.Rereads == 0 {
 			return e.moved(tx, r, fmt.Sprintf("%d items came twice", len(r.held)))
 		}
@@ -658,9 +622,10 @@ func (e *engine) finish(tx Tx, r *reading) error {
 func (e *engine) proved(tx Tx, r *reading, stored int) error {
 	now, left := e.now(), true
 	total := r.pass.Total
+	before := *r.progress()
 	*r.progress() = bill.Progress{State: bill.Done, NextPage: r.pass.NextPage, TotalCount: &total, StoredCount: &stored, ProvedAt: now}
 	if r.win != nil {
-		r.win.RereadAt = time.Time{}
+		r.win.RereadAt, r.win.RereadFailedAt = time.Time{}, time.Time{}
 		var err error
 		if left, err = e.claimWindow(tx, r); err != nil {
 			return err
@@ -682,6 +647,15 @@ func (e *engine) proved(tx Tx, r *reading, stored int) error {
 		}
 		if !r.pass.Start.After(until) && !r.pass.Start.After(r.tail.CoveredFrom) {
 			r.tail.AuditedAt = now
+			// A time in the future is of a clock that has been set back.
+			if !r.pass.BegunAt.Before(r.tail.RereadAt) || r.tail.RereadAt.After(now) {
+				r.tail.RereadAt = time.Time{}
+			}
+		}
+		if before.Missing > 0 && r.pass.Start.After(latest(r.tail.MissingFrom, r.tail.CoveredFrom)) {
+			// It did not look where bills are missing.
+			g := r.progress()
+			g.State, g.LastError, g.Missing, g.MissingAccepted = bill.Waiting, before.LastError, before.Missing, before.MissingAccepted
 		}
 	}
 	if left {

@@ -31,20 +31,36 @@ func (r *reading) heldGroups() (keys []groupKey, groups map[groupKey][]found) {
 // toLookUp lists the orders that have to be asked for: those of held items that
 // may be bills seen twice as well as further bills, because what looks like them
 // came on another page. One answer does not list a bill twice (API §8.3), so
-// items that came together are different bills.
-func (r *reading) toLookUp() []string {
+// items that came together are different bills; these are asked for only if a
+// reading of an overlapping span has stored something else of them meanwhile.
+func (e *engine) toLookUp(tx Tx, r *reading) ([]string, error) {
 	keys, groups := r.heldGroups()
-	var orders []string
+	var orders, together []string
 	for _, key := range keys {
 		ask := false
 		for _, f := range groups[key] {
 			ask = ask || !f.oneAnswer || f.page != groups[key][0].page
 		}
-		if ask && !slices.Contains(orders, key.order) {
+		switch {
+		case slices.Contains(orders, key.order):
+		case ask:
 			orders = append(orders, key.order)
+		default:
+			together = append(together, key.order)
 		}
 	}
-	return orders
+	known, err := tx.KnownByOrders(r.acct.Name, together)
+	if err != nil {
+		return nil, err
+	}
+	for i := range known {
+		k := &known[i]
+		if saw, ok := r.saw[k.ID]; r.seen.has(k.ID) && (!ok || saw != k.Hash) && !slices.Contains(orders, k.OrderNo) &&
+			groups[groupKey{k.OrderNo, k.Second}] != nil {
+			orders = append(orders, k.OrderNo)
+		}
+	}
+	return orders, nil
 }
 
 func (e *engine) stockOf(tx Tx, account string, fs []found) (*shelf, error) {
@@ -69,6 +85,15 @@ func (e *engine) takeOrder(tx Tx, r *reading, p bill.Page) error {
 			r.unread[order] = true
 		case it.Bill.OrderNo == order:
 			r.listed[order] = append(r.listed[order], found{it, p.AskedAt, 0, true, len(r.inquiries)})
+		default:
+			// The filter is not honoured: this answers the other questions about
+			// the same span as well.
+			for i := 1; i < len(r.inquiries); i++ {
+				if q := r.inquiries[i]; q.span == r.inquiries[0].span && q.order == it.Bill.OrderNo {
+					r.listed[q.order] = append(r.listed[q.order], found{it, p.AskedAt, 0, true, len(r.inquiries) - i})
+				}
+			}
+			r.unfiltered = true
 		}
 	}
 	const manyPages = 100 // no order has so many bills: the filter is not honoured
@@ -79,7 +104,9 @@ func (e *engine) takeOrder(tx Tx, r *reading, p bill.Page) error {
 	if r.looked != p.TotalCount && r.lookPage < manyPages {
 		return e.astray(tx, r, fmt.Sprintf("looking up order %s: the API counts %d bills and lists %d", order, p.TotalCount, r.looked))
 	}
-	r.inquiries, r.lookPage, r.looked = r.inquiries[1:], 1, 0
+	answered := r.inquiries[0]
+	r.inquiries = slices.DeleteFunc(slices.Clone(r.inquiries[1:]), func(q inquiry) bool { return r.unfiltered && q.span == answered.span })
+	r.lookPage, r.looked, r.unfiltered = 1, 0, false
 	if len(r.inquiries) > 0 {
 		return nil
 	}

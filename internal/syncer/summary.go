@@ -213,6 +213,10 @@ func (e *engine) windowProved(r *reading) {
 	if r.win == nil {
 		a.tailOwed, a.tailRead = false, true
 		a.tailListed, a.tailGone = r.pass.Total, r.withdrawn
+		if !a.tail.RereadAt.IsZero() && !a.tail.NeedsPerson() {
+			// What is wanted is to read it from its beginning.
+			a.tailOwed, a.tailDueAt = true, e.now()
+		}
 		if r.pass.End.Before(e.run.StartedAt.Add(-settle - time.Minute)) {
 			// It was begun by an earlier run: what came since is read now.
 			a.tailOwed, a.tailDueAt = true, e.now()
@@ -259,7 +263,7 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 			continue
 		}
 		switch {
-		case !w.AcceptedAt.IsZero() && w.State != bill.Done:
+		case !w.AcceptedAt.IsZero() && (w.State != bill.Done || !w.RereadFailedAt.IsZero()):
 			s.Accepted++
 		case w.State != bill.Done || !w.RereadAt.IsZero() || a.failed[w.ID]:
 			s.Open = append(s.Open, Trouble{Span: w.Span, State: w.State, Until: w.NextAttemptAt, Why: w.LastError})
@@ -274,9 +278,7 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 		if o.Windows != nil && !slices.Contains(o.Windows, 0) {
 			return nil
 		}
-		if !t.AcceptedAt.IsZero() && (t.State == bill.Waiting || t.State == bill.Failed) {
-			s.Accepted++
-		} else if (t.State == bill.Waiting || t.State == bill.Failed || a.tailOwed) && (o.Span.Start.IsZero() || span.Overlaps(o.Span)) {
+		if (t.State == bill.Waiting || t.State == bill.Failed || a.tailOwed) && (o.Span.Start.IsZero() || span.Overlaps(o.Span)) {
 			s.Open = append(s.Open, Trouble{Span: span, Tail: true, State: t.State, Until: t.NextAttemptAt, Why: t.LastError})
 		}
 	}
@@ -308,7 +310,7 @@ func (e *engine) judge(tx Tx, a *account, o Options) error {
 	if err != nil {
 		return err
 	}
-	if open && len(s.Open) == 0 && s.Refused == nil && e.stopped == nil {
+	if open && !e.scope.limited() && len(s.Open) == 0 && s.Refused == nil && e.stopped == nil {
 		s.Open = append(s.Open, Trouble{Span: bill.Span{Start: a.rules.historyStart, End: e.run.StartedAt}, State: bill.Pending,
 			Why: "the refresh is not finished; the next run goes on with it"})
 	}
@@ -399,6 +401,9 @@ func (e *engine) closeRefresh(tx Tx, a *account, b books) (open bool, err error)
 		if open && w.State == bill.Done && w.RereadAt.IsZero() && !b.followed(w.ID, w.ProvedAt) {
 			return open, nil
 		}
+	}
+	if t := b.tail; open && t != nil && t.State == bill.Done && !t.RereadAt.IsZero() {
+		return open, nil
 	}
 	if t := b.tail; open && t != nil && t.State == bill.Done && t.ProvedUntil.After(t.CoveredFrom) && !b.followed(0, t.AuditedAt) {
 		return open, nil

@@ -195,6 +195,11 @@ func (e *engine) admit(tx Tx, c AccountConfig, s Scope) (*account, error) {
 			return nil, err
 		}
 	}
+	if p.tailCut { // what was looked for in that part is read in full now
+		if err := tx.SettleChase(c.Name, 0); err != nil {
+			return nil, err
+		}
+	}
 	if p.refreshBegins && !s.limited() {
 		if err := tx.SaveRefresh(c.Name, p.refreshSince, b.RefreshedAt); err != nil {
 			return nil, err
@@ -223,6 +228,9 @@ func (c Config) refreshDue(b books, now time.Time) bool {
 	if b.RefreshedAt.IsZero() {
 		return false
 	}
+	if b.RefreshedAt.After(now.Add(clockTolerance)) {
+		return !c.NextRefresh(now).IsZero() // by a clock that was ahead
+	}
 	next := c.NextRefresh(latest(b.RefreshedAt, b.RefreshWantedAt))
 	return !next.IsZero() && !next.After(now)
 }
@@ -237,7 +245,15 @@ func loadBooks(tx Books, name string) (b books, err error) {
 	if b.chases, err = tx.Chases(name); err != nil {
 		return b, err
 	}
-	b.tail, err = tx.Tail(name)
+	if b.tail, err = tx.Tail(name); err != nil || b.tail == nil {
+		return b, err
+	}
+	open, err := tx.OpenRejected(name)
+	if err != nil || open == 0 {
+		return b, err
+	}
+	n, err := tx.CountUnreadable(name, 0)
+	b.unreadTail = n > 0
 	return b, err
 }
 

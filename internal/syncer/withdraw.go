@@ -53,7 +53,7 @@ func (e *engine) withdraw(tx Tx, r *reading) (bool, error) {
 			return false, e.needPerson(tx, r, len(gone), live)
 		}
 		r.gone = gone
-		if !many { // else a person's word stands for the look-ups
+		if !many || r.pass.Rejected > 0 { // else a person's word stands for the look-ups
 			r.elsewhere = nil
 			r.inquire(ordersOf(gone), r.pass.Span)
 			return false, r.save(tx)
@@ -148,7 +148,7 @@ func (e *engine) probe(tx Tx, r *reading, gone []bill.Known) (asks bool, err err
 		if err != nil {
 			return false, err
 		}
-		if len(missing) == 0 {
+		if len(missing) == 0 && !r.unread[r.probed.OrderNo] {
 			e.byUpdate = true
 			e.log.Warn().Str("account", r.acct.Name).Str("order_no", r.probed.OrderNo).
 				Msg("the API lists bills by the time of their last change, not of their transaction")
@@ -294,7 +294,9 @@ func (e *engine) needPerson(tx Tx, r *reading, missing, live int) error {
 		Msg("many stored bills are listed no longer; none is marked before a person accepts it")
 	g := r.progress()
 	g.Missing, g.MissingAccepted = missing, 0
+	g.NextAttemptAt = time.Time{}
 	if r.win == nil {
+		r.tail.MissingFrom, r.acct.tailOwed = r.pass.Start, false
 		r.acct.tailRead, r.acct.tailListed, r.acct.tailGone = true, r.pass.Total, missing
 	}
 	return e.disproved(tx, r, fmt.Sprintf(

@@ -5,11 +5,16 @@ CREATE INDEX bills_time ON bills (account, transaction_time, withdrawn_at);
 ALTER TABLE windows ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE windows ADD COLUMN missing_accepted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE windows ADD COLUMN accepted_at TEXT;
+ALTER TABLE windows ADD COLUMN reread_failed_at TEXT;
 
 ALTER TABLE tails ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tails ADD COLUMN missing_accepted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tails ADD COLUMN accepted_at TEXT;
+ALTER TABLE tails ADD COLUMN missing_from TEXT;
 ALTER TABLE tails ADD COLUMN audited_at TEXT;
+ALTER TABLE tails ADD COLUMN reread_at TEXT;
+
+CREATE INDEX rejected_items_bill ON rejected_items (bill_id) WHERE bill_id IS NOT NULL;
 
 CREATE TABLE chases (
     account         TEXT NOT NULL REFERENCES accounts (account),
