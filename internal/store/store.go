@@ -161,8 +161,9 @@ func (s *Store) Close() error {
 		errs = append(errs, s.ro.Close())
 	}
 	if s.rw != nil {
-		// A reader may hold the log; then it is written back another time.
-		_, _ = s.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+		// A reader may hold the log; then it is written back another time, and
+		// nobody who wants to write is kept waiting for that.
+		_, _ = s.conn.ExecContext(context.Background(), "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE)")
 		errs = append(errs, s.conn.Close(), s.rw.Close())
 	}
 	return errors.Join(errs...)
