@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -79,12 +78,12 @@ func (a *App) checkDatabase(ctx context.Context) []Finding {
 	version, _, _ := sqlite3.Version()
 	path := a.cfg.Database.URL
 	if err := store.CheckFolder(path); err != nil {
-		return []Finding{{"FAIL", "database", err.Error(), hintOf(err), 2}}
-	}
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return []Finding{{"ok", "database", fmt.Sprintf("%s will be created by the first sync (SQLite %s)", path, version), "", 0}}
+		return []Finding{{"FAIL", "database", err.Error(), hintOf(err), codeOf(err)}}
 	}
 	st, err := store.OpenReader(ctx, path)
+	if errors.Is(err, store.ErrNoDatabase) {
+		return []Finding{{"ok", "database", fmt.Sprintf("%s will be created by the first sync (SQLite %s)", path, version), "", 0}}
+	}
 	if err != nil {
 		return []Finding{{"FAIL", "database", err.Error(), hintOf(err), codeOf(err)}}
 	}

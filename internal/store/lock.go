@@ -96,7 +96,7 @@ func tryLock(path, part, doing string, now time.Time) (*Lock, error) {
 		ok, err = l.flock.TryLock()
 	}
 	if err != nil {
-		return nil, &InputError{path, "its lock file cannot be used: " + err.Error(), "give this user write permission for the folder"}
+		return nil, beside(path, "locking it", err)
 	}
 	if !ok {
 		return nil, readHolder(path, l.holder)
@@ -108,7 +108,8 @@ func tryLock(path, part, doing string, now time.Time) (*Lock, error) {
 		err = os.WriteFile(l.holder, note, 0o644)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("noting who works on the database: %w", err), l.flock.Unlock())
+		_ = os.Remove(l.holder) // half a note says nothing
+		return nil, errors.Join(beside(path, "noting who works on it", err), l.flock.Unlock())
 	}
 	return l, nil
 }

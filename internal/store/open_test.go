@@ -323,6 +323,9 @@ func TestDamaged(t *testing.T) {
 					complaint(t, "IntegrityCheck", err)
 				}
 				found = len(what) > 0 || err != nil
+				if text := strings.Join(what, ""); strings.Contains(text, "\n") || strings.Contains(text, "***") {
+					t.Errorf("IntegrityCheck() = %q, want a finding a line", what)
+				}
 				_ = s.Close()
 			}
 			if !found {
@@ -367,6 +370,25 @@ func TestDamagedWhileWriting(t *testing.T) {
 		t.Errorf("Update on a damaged file = %v, want ErrDamaged", err)
 	}
 	complaint(t, "Update", err)
+}
+
+// A value that cannot be what the schema promises is damage as well, although
+// SQLite sees nothing wrong with it.
+func TestDamagedValue(t *testing.T) {
+	t.Parallel()
+	s := withAccount(t)
+	insert(t, s, plain("A", day(2)))
+	execute(t, raw(t, s.Path()), "UPDATE bills SET read_at = '2026-01-0\xa5'")
+	look := func(tx *store.Tx) error {
+		_, err := tx.KnownByOrders("main", []string{"A"})
+		return err
+	}
+	for call, err := range map[string]error{"Update": s.Update(t.Context(), look), "View": s.View(t.Context(), look)} {
+		if !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("%s reads an unreadable time: %v, want ErrDamaged", call, err)
+		}
+		complaint(t, call, err)
+	}
 }
 
 func read(t *testing.T, path string) []byte {

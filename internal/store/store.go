@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,8 +161,9 @@ func (s *Store) Close() error {
 		errs = append(errs, s.ro.Close())
 	}
 	if s.rw != nil {
-		// A reader may hold the log; then it is written back another time.
-		_, _ = s.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+		// A reader may hold the log; then it is written back another time, and
+		// nobody who wants to write is kept waiting for that.
+		_, _ = s.conn.ExecContext(context.Background(), "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE)")
 		errs = append(errs, s.conn.Close(), s.rw.Close())
 	}
 	return errors.Join(errs...)
@@ -205,6 +207,9 @@ func CheckFolder(path string) error {
 		return &InputError{path, "this is a folder, not a file", "name a file in [database] url"}
 	}
 	f, err := os.CreateTemp(dir, ".syncer-write-test-*")
+	if full(err) {
+		return &Problem{path, "trying to write beside it", errFull, adviceFull}
+	}
 	if err != nil {
 		return &InputError{path, fmt.Sprintf("the folder %s cannot be written: %v", dir, errors.Unwrap(err)),
 			"SQLite needs to create files beside the database: give this user write permission, or move the database"}
@@ -324,6 +329,9 @@ var ErrDamaged = errors.New("the database is damaged")
 // explain turns SQLite's codes into words a person can act on.
 func explain(path, doing string, err error) error {
 	var e sqlite3.Error
+	if misread(err) {
+		return &Problem{path, doing, fmt.Errorf("%w: %w", ErrDamaged, err), adviceDamaged}
+	}
 	if !errors.As(err, &e) {
 		return fmt.Errorf("database %s: %s: %w", path, doing, err)
 	}
@@ -331,15 +339,26 @@ func explain(path, doing string, err error) error {
 	case sqlite3.ErrNotADB:
 		return &InputError{path, errNotSQLite.Error(), "name another file in [database] url; this one is left as it is"}
 	case sqlite3.ErrCorrupt:
-		return &Problem{path, doing, ErrDamaged, "stop syncer, keep a copy of the file, and restore a snapshot; or move it away and sync again: the bills come back from the API"}
+		return &Problem{path, doing, ErrDamaged, adviceDamaged}
 	case sqlite3.ErrFull:
-		return &Problem{path, doing, errors.New("the disk is full"), "free some space and run syncer again: it goes on from its checkpoint"}
-	case sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrPerm:
+		return &Problem{path, doing, errFull, adviceFull}
+	case sqlite3.ErrCantOpen:
+		if full(e.SystemErrno) {
+			return &Problem{path, doing, errFull, adviceFull}
+		}
+		if !denied(e.SystemErrno) && CheckFolder(path) == nil { // that could be written, so it is something else
+			return broken(path, doing, e)
+		}
+		return &deniedError{&InputError{path, "it cannot be written: " + e.Error(), "give this user write permission for the file and its folder"}}
+	case sqlite3.ErrReadonly, sqlite3.ErrPerm:
 		return &deniedError{&InputError{path, "it cannot be written: " + e.Error(), "give this user write permission for the file and its folder"}}
 	case sqlite3.ErrBusy, sqlite3.ErrLocked:
 		return &Problem{path, doing, errors.New("another program holds the database locked"), "close it there (an open transaction, a backup), and run syncer again"}
 	case sqlite3.ErrIoErr:
-		return &Problem{path, doing, fmt.Errorf("reading or writing the disk failed: %w", err), "check the disk, then run syncer again: it goes on from its checkpoint"}
+		if full(e.SystemErrno) {
+			return &Problem{path, doing, errFull, adviceFull}
+		}
+		return broken(path, doing, err)
 	}
 	return fmt.Errorf("database %s: %s: %w", path, doing, err)
 }
@@ -406,7 +425,17 @@ func (s *Store) IntegrityCheck(ctx context.Context) ([]string, error) {
 	if len(found) == 1 && found[0] == "ok" {
 		return nil, nil
 	}
-	return found, nil
+	// A row may have several lines, the first of which only names the database.
+	var bad []string
+	for _, line := range strings.Split(strings.Join(found, "\n"), "\n") {
+		if !strings.HasPrefix(line, "***") {
+			bad = append(bad, line)
+		}
+	}
+	if len(bad) == 0 {
+		return found, nil
+	}
+	return bad, nil
 }
 
 // Reader returns the read-only pool, for looking.

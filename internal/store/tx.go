@@ -46,7 +46,7 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (err error) {
 	t := &Tx{s: s, ctx: ctx, conn: s.conn, stmts: s.stmts}
 	if err := fn(t); err != nil {
 		var e sqlite3.Error
-		if errors.As(err, &e) {
+		if errors.As(err, &e) || misread(err) {
 			return explain(s.path, "writing", err)
 		}
 		return err
@@ -80,7 +80,7 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	}
 	if err := fn(t); err != nil {
 		var e sqlite3.Error
-		if errors.As(err, &e) {
+		if errors.As(err, &e) || misread(err) {
 			return explain(s.path, "reading", err)
 		}
 		return err
