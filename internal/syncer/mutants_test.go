@@ -462,29 +462,118 @@ func TestNumberedBillIsMetTwiceAtTwoTimes(t *testing.T) {
 	w.equal("main", "")
 }
 
-// A further bill without a number, listed pages before one that has a number and
-// is alike, does not take that one's row.
+// A further bill, listed pages before one that has a number and is alike, does
+// not take that one's row.
 func TestRowIsLeftToTheBillWithItsNumber(t *testing.T) {
 	t.Parallel()
+	for _, number := range []string{"", "B2"} {
+		w := newWorld(t, 50)
+		numbered, further := entry("TWO", at(-10)), entry("TWO", at(-10))
+		numbered.BillNo, further.BillNo = "B1", number
+		for i := range 12 {
+			w.ledger.Add("", entry(fmt.Sprintf("BETWEEN%02d", i), at(-10)))
+		}
+		w.ledger.Add("", numbered)
+		w.sync()
+		before := w.ids("TWO")
+		w.pass(time.Hour)
+		w.ledger.Change("", func(e []simulator.Entry) []simulator.Entry { return append([]simulator.Entry{further}, e...) })
+		sum, err := w.run(full)
+		if err != nil || !sum.Complete() || sum.Run.New != 1 || sum.Run.Changed != 0 {
+			t.Fatalf("number %q: %v %s %+v; want the further bill and no change", number, err, sum.Reason(), sum.Run)
+		}
+		w.equal("main", "")
+		if got := w.ids("TWO"); len(got) != 2 || got[0] != before[0] {
+			t.Errorf("number %q: stored %v, before the further bill came %v", number, got, before)
+		}
+	}
+}
+
+// Two bills that are alike but for the merchant change together: each keeps its
+// row by its place.
+func TestTwinsThatChangeTogetherKeepTheirPlaces(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 50)
-	numbered := entry("TWO", at(-10))
-	numbered.BillNo = "B1"
+	for _, merchant := range []string{"FIRST", "SECOND", "THIRD"} {
+		e := entry("THREE", at(-10))
+		e.MerchantName = merchant
+		w.ledger.Add("", e)
+	}
+	w.sync()
+	const rows = "SELECT bill_id, ordinal, merchant_name FROM bills ORDER BY bill_id"
+	before := w.query(rows)
+	w.pass(time.Hour)
+	w.ledger.Change("", func(e []simulator.Entry) []simulator.Entry {
+		for i := range e {
+			e[i].Status, e[i].LastUpdate = "REFUNDED", w.now()
+		}
+		return e
+	})
+	if sum, err := w.run(full); err != nil || !sum.Complete() || sum.Run.New != 0 || sum.Run.Changed != 3 {
+		t.Fatalf("%v %s %+v", err, sum.Reason(), sum.Run)
+	}
+	w.equal("main", "")
+	if got := w.query(rows); !slices.Equal(got, before) {
+		t.Errorf("rows %v, before the change %v", got, before)
+	}
+}
+
+// lookedUp makes a world in which an order is looked up at the end of a pass,
+// because a further bill of it comes pages after the first, and in which the
+// list is turned around, and changed otherwise, just before that.
+func lookedUp(t *testing.T, first, further simulator.Entry, change func(*simulator.Entry)) *world {
+	w := newWorld(t, 50)
+	w.cfg.Concurrency = 1
+	w.ledger.Add("", first)
 	for i := range 12 {
 		w.ledger.Add("", entry(fmt.Sprintf("BETWEEN%02d", i), at(-10)))
 	}
-	w.ledger.Add("", numbered)
 	w.sync()
-	before := w.ids("TWO")
 	w.pass(time.Hour)
-	w.ledger.Change("", func(e []simulator.Entry) []simulator.Entry {
-		return append([]simulator.Entry{entry("TWO", at(-10))}, e...)
+	w.ledger.Add("", further)
+	var once sync.Once
+	w.server.OnRequest(func(r simulator.Request) {
+		if r.Query.OrderNo != "" {
+			once.Do(func() {
+				w.ledger.Change("", func(e []simulator.Entry) []simulator.Entry {
+					slices.Reverse(e)
+					for i := range e {
+						if e[i].OrderNo == first.OrderNo && e[i].MerchantName == first.MerchantName {
+							change(&e[i])
+						}
+					}
+					return e
+				})
+			})
+		}
 	})
 	sum, err := w.run(full)
-	if err != nil || !sum.Complete() || sum.Run.New != 1 || sum.Run.Changed != 0 {
-		t.Fatalf("%v %s %+v; want the further bill and no change", err, sum.Reason(), sum.Run)
+	if err != nil || !sum.Complete() || sum.Run.New != 1 {
+		t.Fatalf("%v %s %+v; want the further bill", err, sum.Reason(), sum.Run)
 	}
 	w.equal("main", "")
-	if got := w.ids("TWO"); len(got) != 2 || got[0] != before[0] {
-		t.Errorf("stored %v, before the further bill came %v", got, before)
+	return w
+}
+
+// In the answer about an order a number decides first, whatever else changed.
+func TestLookedUpByNumber(t *testing.T) {
+	t.Parallel()
+	first, further := entry("TWO", at(-10)), entry("TWO", at(-10))
+	first.BillNo, further.MerchantName = "B1", "OTHER"
+	w := lookedUp(t, first, further, func(e *simulator.Entry) { e.Status, e.LastUpdate = "REFUNDED", e.LastUpdate.Add(time.Hour) })
+	if got := w.query("SELECT bill_no, merchant_name, bill_status FROM bills WHERE order_no = 'TWO' ORDER BY bill_id"); !slices.Equal(got, []string{"B1|EXAMPLE|REFUNDED", "<nil>|OTHER|SUCCESS"}) {
+		t.Errorf("stored %v", got)
+	}
+}
+
+// And a further bill's number does not take the row of one that says what it
+// always said.
+func TestLookedUpByContent(t *testing.T) {
+	t.Parallel()
+	first, further := entry("TWO", at(-10)), entry("TWO", at(-10))
+	further.BillNo, further.MerchantName = "B2", "OTHER"
+	w := lookedUp(t, first, further, func(*simulator.Entry) {})
+	if got := w.query("SELECT bill_no, merchant_name FROM bills WHERE order_no = 'TWO' ORDER BY bill_id"); !slices.Equal(got, []string{"<nil>|EXAMPLE", "B2|OTHER"}) {
+		t.Errorf("stored %v", got)
 	}
 }
