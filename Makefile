@@ -1,9 +1,18 @@
 # Every target has one line of help behind it; "make" shows them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test soak bench bench-quick lint fuzz vuln clean
+.PHONY: help build run test soak bench bench-quick lint fuzz mutants vuln clean
 
 FUZZTIME ?= 30s
 SEEDS ?= 3000
+
+# The tool that changes the code a little and sees whether a test notices. What
+# it calls NOT COVERED are mostly constants and the conditions of a switch, which
+# Go's coverage does not count.
+GREMLINS := go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash --workers 2 --invert-logical --invert-loopctrl
+
+# but PACKAGE FILES: an expression for the package's files except these.
+empty :=
+but = -E '(^|/)($(subst $(empty) ,|,$(strip $(filter-out $(2) %_test.go,$(notdir $(wildcard internal/$(1)/*.go))))))$$'
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -39,6 +48,11 @@ fuzz: ## every fuzz test for FUZZTIME (30s)
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" || exit 1; \
 		done || exit 1; \
 	done
+
+mutants: ## changes to windows, outcomes and identity that no test notices (an hour; needs the network)
+	$(GREMLINS) --timeout-coefficient 30 ./internal/bill
+	$(GREMLINS) --timeout-coefficient 30 $(call but,worldfirst,judge.go outcomes.go) ./internal/worldfirst
+	RAPID_CHECKS=10 $(GREMLINS) --timeout-coefficient 5 $(call but,syncer,agenda.go identity.go outcome.go) ./internal/syncer
 
 vuln: ## known vulnerabilities (needs the network)
 	go run golang.org/x/vuln/cmd/govulncheck@v1.5.0 ./...
