@@ -200,7 +200,7 @@ func (t *Tx) findTail(account string) (Acceptance, func(string, time.Time) error
 		if chased != nil {
 			return t.settleAcceptable("tail:"+account, chased, "chases", "account = ? AND window_id = ?", account, 0)
 		}
-		return Acceptance{}, nil, t.notAcceptable("tail:"+account, "lacks no bills; if it waits or failed, every sync asks for it again")
+		return Acceptance{}, nil, t.notAcceptable("tail:"+account, "lacks no bills, there is nothing to accept: every sync asks for it again")
 	}
 	return t.settleAcceptable("tail:"+account, &rows[0], "tails", "account = ?", account)
 }
