@@ -24,8 +24,9 @@ run: build ## build, sync as config.toml says (as shipped: from the simulator in
 	./bin/syncer sync
 	./bin/syncer status
 
-test: ## all tests, with the race detector
+test: ## all tests, with the race detector, and some hundred random stories
 	go test -race ./...
+	go test ./internal/soak -count=1 -run TestModel -seeds 300 -budget 100s -v
 
 soak: ## the model-based test with SEEDS (3000) seeds, new ones each time (a quarter of an hour or more)
 	go test ./internal/soak -run TestModel -v -timeout 0 -budget 0 -seeds $(SEEDS) -first $$(date +%s)0000

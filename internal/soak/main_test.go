@@ -11,7 +11,7 @@ import (
 var (
 	first  = flag.Uint64("first", 1, "the first seed")
 	seeds  = flag.Uint64("seeds", 300, "how many seeds at most")
-	budget = flag.Duration("budget", 70*time.Second, "begin no further seed after this long; 0: no limit")
+	budget = flag.Duration("budget", 15*time.Second, "begin no further seed after this long; 0: no limit")
 	tell   = flag.Bool("tell", false, "print the steps of every seed, and what the program logs")
 )
 

@@ -38,6 +38,9 @@ func old(t *testing.T, change ...func(*simulator.Options)) *world {
 	w.cfg.Audit = 0
 	states := []string{"SUCCESS", "SUCCESS", "SUCCESS", "SUCCESS", "FAILED", "WAITING_CLEARANCE", "PARTIAL_REFUND", "REFUNDED", "CANCELLED"}
 	for i := range 2000 {
+		if i%4 != 0 && i != 1500 && (i < 1790 || i > 1820) {
+			continue // the tests name those that are left
+		}
 		e := entry(fmt.Sprintf("O%06d", i), start.Add(-time.Hour).Add(-time.Duration(i)*13*time.Hour))
 		e.Status = states[i%len(states)]
 		w.ledger.Add("", e)
