@@ -1,6 +1,6 @@
 # Every target has one line of help behind it; "make" shows them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test bench bench-quick lint fuzz vuln clean
+.PHONY: help build run test crash bench bench-quick lint fuzz vuln clean
 
 FUZZTIME ?= 30s
 
@@ -16,6 +16,9 @@ run: build ## build, sync as config.toml says (as shipped: from the simulator in
 
 test: ## all tests, with the race detector
 	go test -race ./...
+
+crash: ## kill the program at every operation on its database, and let the disk fail there (about 20 minutes)
+	CRASH_ALL=1 go test -count=1 -timeout 3h -v -run '^TestCrash$$' ./cmd/syncer
 
 bench: ## measure speed, memory and requests beside the fastest plain loop (up to ten minutes)
 	go run ./internal/bench

@@ -132,7 +132,13 @@ func (b *tape) read() (string, <-chan struct{}) {
 // launch starts the program in a folder.
 func launch(t *testing.T, dir string, args ...string) *child {
 	t.Helper()
-	c := &child{t: t, args: args, cmd: exec.Command("syncer", args...), out: newTape(), err: newTape(), ended: make(chan struct{})}
+	return begin(t, exec.Command("syncer", args...), dir)
+}
+
+// begin starts a command that is the program in some way.
+func begin(t *testing.T, cmd *exec.Cmd, dir string) *child {
+	t.Helper()
+	c := &child{t: t, args: cmd.Args[1:], cmd: cmd, out: newTape(), err: newTape(), ended: make(chan struct{})}
 	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = dir, c.out, c.err
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "SYNCER_") {
