@@ -1,6 +1,6 @@
 # Every target has one line of help behind it; "make" shows them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test soak bench bench-quick lint fuzz mutants vuln clean
+.PHONY: help build run test soak crash bench bench-quick lint fuzz mutants vuln clean
 
 FUZZTIME ?= 30s
 SEEDS ?= 3000
@@ -25,11 +25,14 @@ run: build ## build, sync as config.toml says (as shipped: from the simulator in
 	./bin/syncer status
 
 test: ## all tests, with the race detector, and some hundred random stories
-	go test -race ./...
+	go test -race -timeout 15m ./...
 	go test ./internal/soak -count=1 -run TestModel -seeds 300 -budget 100s -v
 
 soak: ## the model-based test with SEEDS (3000) seeds, new ones each time (a quarter of an hour or more)
 	go test ./internal/soak -run TestModel -v -timeout 0 -budget 0 -seeds $(SEEDS) -first $$(date +%s)0000
+
+crash: ## kill the program at every operation on its database, and let the disk fail there (about 20 minutes)
+	CRASH_ALL=1 go test -count=1 -timeout 3h -v -run '^TestCrash$$' ./cmd/syncer
 
 bench: ## measure speed, memory and requests beside the fastest plain loop (up to ten minutes)
 	go run ./internal/bench

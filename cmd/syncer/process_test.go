@@ -132,8 +132,20 @@ func (b *tape) read() (string, <-chan struct{}) {
 // launch starts the program in a folder.
 func launch(t *testing.T, dir string, args ...string) *child {
 	t.Helper()
-	c := &child{t: t, args: args, cmd: executable(dir, args...), out: newTape(), err: newTape(), ended: make(chan struct{})}
-	c.cmd.Stdout, c.cmd.Stderr = c.out, c.err
+	return begin(t, exec.Command("syncer", args...), dir)
+}
+
+// begin starts a command that is the program in some way.
+func begin(t *testing.T, cmd *exec.Cmd, dir string) *child {
+	t.Helper()
+	c := &child{t: t, args: cmd.Args[1:], cmd: cmd, out: newTape(), err: newTape(), ended: make(chan struct{})}
+	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = dir, c.out, c.err
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "SYNCER_") {
+			c.cmd.Env = append(c.cmd.Env, e)
+		}
+	}
+	c.cmd.Env = append(c.cmd.Env, "GORACE=atexit_sleep_ms=0")
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -24,14 +24,15 @@ func (a *App) Daemon(ctx context.Context) error {
 	if err := store.Check(ctx, path); err != nil {
 		return withCode(err)
 	}
+	// A file that cannot be written is told before a lock is left beside it.
+	if err := a.claim(ctx); err != nil {
+		return err
+	}
 	life, err := store.TryDaemonLock(path, a.now())
 	if err != nil {
 		return a.busy(err)
 	}
 	defer a.logged("giving the daemon's lock back", life.Unlock)
-	if err := a.claim(ctx); err != nil {
-		return err
-	}
 	for _, w := range a.unserved() {
 		a.log.Warn().Msg(w)
 	}

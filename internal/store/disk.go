@@ -11,8 +11,10 @@ import (
 var errFull = errors.New("the disk is full")
 
 const (
-	adviceFull    = "free some space and run syncer again: it goes on from its checkpoint"
-	adviceDamaged = "stop syncer, keep a copy of the file, and restore a snapshot; or move it away and sync again: the bills come back from the API"
+	adviceFull = "free some space and run syncer again: it goes on from its checkpoint"
+	// An index that lost an entry shows in this way. So would a mistake of ours.
+	adviceContradiction = "\"syncer check\" says whether the file is damaged: if so, restore a snapshot, or move it away and sync again; if not, please report this"
+	adviceDamaged       = "stop syncer, keep a copy of the file, and restore a snapshot; or move it away and sync again: the bills come back from the API"
 )
 
 // full reports whether there is no room left, or none for this user.

@@ -391,6 +391,31 @@ func TestDamagedValue(t *testing.T) {
 	}
 }
 
+// An index that no longer fits its table is found, and a run that meets it says
+// where to look.
+func TestDamagedIndex(t *testing.T) {
+	t.Parallel()
+	s := withAccount(t)
+	insert(t, s, plain("A", day(2)))
+	err := s.Update(t.Context(), func(tx *store.Tx) error { // as after a look-up that missed the bill
+		_, err := tx.InsertBill("main", plain("A", day(2)), 0, t0, t0, 1)
+		return err
+	})
+	complaint(t, "Update", err)
+	// As many entries as rows, but not of these rows.
+	execute(t, raw(t, s.Path()), "DROP INDEX bills_identity",
+		"CREATE UNIQUE INDEX bills_identity ON bills (account, content_hash, substr(transaction_time, 1, 19), ordinal)",
+		"PRAGMA writable_schema = ON", "UPDATE sqlite_master SET sql = replace(sql, 'content_hash', 'order_no') WHERE name = 'bills_identity'")
+	r, err := store.OpenReader(t.Context(), s.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if what, err := r.IntegrityCheck(t.Context()); len(what) == 0 || err != nil {
+		t.Errorf("IntegrityCheck() of an index that does not fit its table = %v, %v", what, err)
+	}
+}
+
 func read(t *testing.T, path string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(path)

@@ -352,6 +352,8 @@ func explain(path, doing string, err error) error {
 		return &deniedError{&InputError{path, "it cannot be written: " + e.Error(), "give this user write permission for the file and its folder"}}
 	case sqlite3.ErrReadonly, sqlite3.ErrPerm:
 		return &deniedError{&InputError{path, "it cannot be written: " + e.Error(), "give this user write permission for the file and its folder"}}
+	case sqlite3.ErrConstraint:
+		return &Problem{path, doing, fmt.Errorf("what is stored contradicts itself: %w", err), adviceContradiction}
 	case sqlite3.ErrBusy, sqlite3.ErrLocked:
 		return &Problem{path, doing, errors.New("another program holds the database locked"), "close it there (an open transaction, a backup), and run syncer again"}
 	case sqlite3.ErrIoErr:
@@ -419,7 +421,7 @@ func (t *stamp) Scan(v any) error {
 // all is well.
 func (s *Store) IntegrityCheck(ctx context.Context) ([]string, error) {
 	var found []string
-	if err := s.ro.SelectContext(ctx, &found, "PRAGMA quick_check(10)"); err != nil {
+	if err := s.ro.SelectContext(ctx, &found, "PRAGMA integrity_check(10)"); err != nil {
 		return nil, explain(s.path, "checking it", err)
 	}
 	if len(found) == 1 && found[0] == "ok" {

@@ -55,8 +55,16 @@ func (e *engine) toLookUp(tx Tx, r *reading) ([]string, error) {
 	}
 	for i := range known {
 		k := &known[i]
-		if saw, ok := r.saw[k.ID]; r.seen.has(k.ID) && (!ok || saw != k.Hash) && !slices.Contains(orders, k.OrderNo) &&
-			groups[groupKey{k.OrderNo, k.Second}] != nil {
+		group := groups[groupKey{k.OrderNo, k.Second}]
+		if group == nil || !r.seen.has(k.ID) || slices.Contains(orders, k.OrderNo) {
+			continue
+		}
+		saw, ok := r.saw[k.ID]
+		changed := ok && saw != k.Hash
+		if !ok { // of a pass that goes on: the row was read later than the items
+			changed = k.ReadAt.After(group[0].at)
+		}
+		if changed {
 			orders = append(orders, k.OrderNo)
 		}
 	}
