@@ -143,7 +143,7 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		}
 		return k.ID, e.note(tx, r, it, k.ID, page)
 	}
-	if older(b, askedAt, k, e.run.ID) {
+	if older(b, askedAt, k, e.run.ID) && !r.twins {
 		if r.pass.Rereads == 0 {
 			r.overtaken = b.OrderNo // by a replica that lags behind, or it is another bill: read again
 		}

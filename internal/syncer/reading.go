@@ -60,6 +60,7 @@ type reading struct {
 	unfiltered bool               // the answers hold more than was asked for
 	unread     map[string]bool    // orders whose answers held what is no bill
 	settled    bool               // what was held back has its rows
+	twins      bool               // bills that look alike are settled, not for the first time: what is listed holds
 	overtaken  string             // an order of which an earlier state was listed than is stored
 	saw        map[int64]string   // what rows said when an item like them was held back; nil: not known
 

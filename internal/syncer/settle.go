@@ -180,6 +180,8 @@ func (e *engine) settleGroup(tx Tx, r *reading, group []found, taken func(int64)
 			add(k)
 		}
 	}
+	r.twins = len(group) > 1 && r.pass.Rereads > 0
+	defer func() { r.twins = false }()
 	for i, k := range assign(bills, rows) {
 		id, err := e.apply(tx, r, s, &group[i].item, k, group[i].page, group[i].at)
 		if err != nil {
