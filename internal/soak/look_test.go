@@ -64,7 +64,7 @@ func (w *world) reader() *sqlx.DB {
 	if fi, err := os.Stat(w.database()); err != nil || fi.Size() == 0 {
 		return nil
 	}
-	db, err := sqlx.Open("sqlite3", "file:"+w.database()+"?mode=ro&_busy_timeout=5000")
+	db, err := sqlx.Open("sqlite3", "file:"+w.database()+"?mode=rw&_query_only=1&_busy_timeout=5000") // to recover what a killed process left
 	if err != nil {
 		w.fail("%v", err)
 	}
