@@ -175,12 +175,15 @@ func (e *engine) settleGroup(tx Tx, r *reading, group []found, taken func(int64)
 			add(k) // also if seen: then it is the same bill once more
 		}
 	}
+	several := len(group) > 1
 	for _, k := range s.sameKey(bills[0]) {
-		if !taken(k.ID) {
-			add(k)
+		if taken(k.ID) {
+			several = true
+			continue
 		}
+		add(k)
 	}
-	r.twins = len(group) > 1 && r.pass.Rereads > 0
+	r.twins = several && r.pass.Rereads > 0
 	defer func() { r.twins = false }()
 	for i, k := range assign(bills, rows) {
 		id, err := e.apply(tx, r, s, &group[i].item, k, group[i].page, group[i].at)
