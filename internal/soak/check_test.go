@@ -353,7 +353,7 @@ func (w *world) calm() bool {
 	if l == nil {
 		l = &look{}
 	}
-	if l.rejected > 0 || l.refused > 0 || w.clock.off != 0 {
+	if l.rejected > 0 || l.refused > 0 || l.owed > 0 || w.clock.off != 0 {
 		return false
 	}
 	now := stampOf(w.clock.now())

@@ -57,6 +57,7 @@ type look struct {
 	lastRun  int64
 	runs     int
 	running  int // runs that say they are still under way
+	owed     int // chases that wait, and tails of which bills are missing
 }
 
 // reader opens the database for looking; nil if there is none.
@@ -69,6 +70,14 @@ func (w *world) reader() *sqlx.DB {
 		w.fail("%v", err)
 	}
 	db.SetMaxOpenConns(1)
+	tables := 0
+	if err := db.Get(&tables, "SELECT count(*) FROM sqlite_schema"); err != nil {
+		w.fail("%v", err)
+	}
+	if tables == 0 { // its maker was killed
+		db.Close()
+		return nil
+	}
 	return db
 }
 
@@ -110,6 +119,8 @@ func (w *world) look() *look {
 		{&l.reading, "SELECT count(*) FROM passes WHERE state = 'reading'"},
 		{&l.lastRun, "SELECT coalesce(max(run_id), 0) FROM runs"},
 		{&l.runs, "SELECT count(*) FROM runs"},
+		{&l.owed, `SELECT (SELECT count(*) FROM chases WHERE state IN ('waiting', 'failed')) +
+			(SELECT count(*) FROM tails WHERE missing > missing_accepted)`},
 		{&l.running, "SELECT count(*) FROM runs WHERE outcome = 'running'"},
 	} {
 		if err := db.Get(q.into, q.query); err != nil {

@@ -478,7 +478,10 @@ func (e *engine) storeNext(tx Tx, r *reading, p bill.Page) error {
 	}
 	if g.State != bill.Done {
 		total := r.pass.Total
-		g.State, g.NextPage, g.TotalCount, g.LastError, g.NextAttemptAt = bill.Reading, r.pass.NextPage, &total, "", time.Time{}
+		g.State, g.NextPage, g.TotalCount, g.NextAttemptAt = bill.Reading, r.pass.NextPage, &total, time.Time{}
+		if g.Missing <= g.MissingAccepted { // else it says what a person is to do
+			g.LastError = ""
+		}
 	}
 	if r.pass.NextPage > r.pass.Pages {
 		return e.finish(tx, r)
