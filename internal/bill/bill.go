@@ -86,15 +86,22 @@ type Query struct {
 	MerchantName     string
 	OrderNo          string
 	BudgetAccountIDs []string
+
+	// KnownHash is what Page.Hash was when this page was read before; empty if
+	// it was not. It is not sent: an answer with the same list is not decoded.
+	KnownHash string
 }
 
 // A Page is one answer to a Query.
 type Page struct {
-	Number     int // currentPageNumber; 0 if the answer does not say
-	TotalCount int // bills that match the query
-	TotalPages int // totalPageNumber; 0 if the answer does not say
-	Items      []Item
-	Hash       string    // of the bill list's bytes as received
+	Number     int       // currentPageNumber; 0 if the answer does not say
+	TotalCount int       // bills that match the query
+	TotalPages int       // totalPageNumber; 0 if the answer does not say
+	Items      []Item    // nil if Unchanged
+	Count      int       // elements of the bill list, decoded or not
+	Hash       string    // of the bill list's bytes as received; the same in every process
+	Unchanged  bool      // Hash is the query's KnownHash, so nothing was decoded
+	List       []byte    // the bill list as received, to decode it after all; nil unless Unchanged
 	AskedAt    time.Time // when the fetch began, by our clock, UTC
 	// ServerTime is the answer's Response-Time; zero if it was not readable.
 	ServerTime time.Time

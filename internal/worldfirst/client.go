@@ -158,6 +158,10 @@ const opQueryBillList = "queryBillList"
 // provider does instead of answering is a *bill.Failure; while there is no
 // answer at all it is asked again a few times first. When ctx ends, the error
 // is that of ctx.
+//
+// A page whose bill list still has the hash q.KnownHash is judged and verified
+// like every other, but comes back Unchanged and not decoded. DecodeList
+// decodes it later if need be.
 func (c *Client) QueryBillList(ctx context.Context, acct bill.Account, q bill.Query) (bill.Page, error) {
 	body, err := encodeQuery(q)
 	if err != nil {
@@ -173,7 +177,7 @@ func (c *Client) QueryBillList(ctx context.Context, acct bill.Account, q bill.Qu
 		connectedAs: "Connected-CustomerId",
 		connectedID: acct.ConnectedCustomerID,
 	}, func(members []member) (err error) {
-		page, err = decodePage(members)
+		page, err = decodePage(members, q.KnownHash)
 		return err
 	}, func(t *trace, r reply) {
 		page.AskedAt = t.sentAt.UTC()

@@ -1,10 +1,14 @@
 package worldfirst
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,7 +29,7 @@ func samplePage(t testing.TB, name string) bill.Page {
 	if !ok {
 		t.Fatalf("%s is no result", name)
 	}
-	page, err := decodePage(env.members)
+	page, err := decodePage(env.members, "")
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -152,6 +156,107 @@ func TestDecodeOtherSamples(t *testing.T) {
 	}
 	if got := DecodeItem(sample(t, "notify_bill.request.failed.json")).Bill; got.FailCode != "WORLD_CARD_OVER_LIMIT" || got.FailDesc != "Insufficient daily/monthly limit." {
 		t.Errorf("fail reason %q, %q", got.FailCode, got.FailDesc)
+	}
+}
+
+// TestUnchangedPage asks again with the hash of what was read before, through a
+// whole client: nothing is decoded, everything else is as it was.
+func TestUnchangedPage(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"success", "variants", "same-orderno", "empty"} {
+		body := sample(t, "queryBillList.response."+name+".json")
+		answer, forged := body, false
+		p := newProvider(t, func(p *provider, _ int, w http.ResponseWriter, _ *http.Request) {
+			if forged {
+				p.sign(w, append([]byte(" "), answer...))
+				w.Write(answer)
+				return
+			}
+			p.send(w, 200, answer)
+		})
+		c := p.client()
+		ask := func(known string) bill.Page {
+			t.Helper()
+			q := testQuery
+			q.KnownHash = known
+			page, err := c.QueryBillList(t.Context(), testAccount, q)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			return page
+		}
+		first := ask("")
+		if first.Unchanged || first.List != nil || first.Count != len(first.Items) || first.Count == 0 != (name == "empty") {
+			t.Errorf("%s, hash unknown: unchanged %v, %d of %d items, list %s", name, first.Unchanged, len(first.Items), first.Count, first.List)
+		}
+		other := ask(strings.Repeat("0", 32))
+		if diff := cmp.Diff(first, other, cmpopts.IgnoreFields(bill.Page{}, "AskedAt")); diff != "" {
+			t.Errorf("%s, another hash known (-first +other):\n%s", name, diff)
+		}
+		same := ask(first.Hash)
+		items, err := DecodeList(same.List)
+		if err != nil || cmp.Diff(first.Items, items) != "" {
+			t.Errorf("%s: decoded later: %v\n%s", name, err, cmp.Diff(first.Items, items))
+		}
+		if !same.Unchanged || same.Items != nil || !bytes.Contains(body, same.List) {
+			t.Errorf("%s, hash known: unchanged %v, items %v, list %s", name, same.Unchanged, same.Items, same.List)
+		}
+		same.Unchanged, same.Items, same.List = false, items, nil
+		if diff := cmp.Diff(first, same, cmpopts.IgnoreFields(bill.Page{}, "AskedAt")); diff != "" {
+			t.Errorf("%s: the unchanged page (-first +same):\n%s", name, diff)
+		}
+		for _, b := range p.bodies {
+			if !bytes.Equal(b, p.bodies[0]) {
+				t.Errorf("%s: the known hash was sent: %s", name, b)
+			}
+		}
+		// What else the answer says counts as before, and so does its signature.
+		answer = bytes.Replace(body, []byte(`"totalCount"`), []byte(`"totalCount": 77, "was"`), 1)
+		if page := ask(first.Hash); !page.Unchanged || page.TotalCount != 77 {
+			t.Errorf("%s: unchanged %v, %d bills in all, want 77", name, page.Unchanged, page.TotalCount)
+		}
+		for what, bad := range map[string][]byte{
+			"cut off":  body[:len(body)-2],
+			"no count": bytes.Replace(body, []byte(`"totalCount"`), []byte(`"was"`), 1),
+			"unknown":  bytes.Replace(body, []byte(`"S"`), []byte(`"U"`), 1),
+			"forged":   body,
+		} {
+			answer, forged = bad, what == "forged"
+			q := testQuery
+			q.KnownHash = first.Hash
+			if page, err := c.QueryBillList(t.Context(), testAccount, q); err == nil {
+				t.Errorf("%s, %s: no error but %+v", name, what, page)
+			}
+		}
+	}
+}
+
+// TestUnchangedNeedsAList asks that a hash, right as it may be, makes no list of
+// what is none, and that no list at all is one that may stay.
+func TestUnchangedNeedsAList(t *testing.T) {
+	t.Parallel()
+	for in, isList := range map[string]bool{`"billList":{}`: false, `"billList":"x"`: false, `"billList":null`: true, `"x":1`: true} {
+		env, _ := readEnvelope([]byte(yesWith(`"totalCount":0,` + in)))
+		sum := sha256.Sum256(find(env.members, "billList"))
+		page, err := decodePage(env.members, hex.EncodeToString(sum[:16]))
+		if (err == nil) != isList || page.Unchanged != isList || page.Count != 0 || page.List != nil {
+			t.Errorf("%s gave %+v, %v", in, page, err)
+		}
+	}
+}
+
+func TestDecodeList(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]int{"": 0, "[]": 0, " [ ] ": 0, `[null]`: 1, " [ 1 , {\"a\":[2,{}]} ,\"],[\" ]\n": 3, `[`: -1, `{}`: -1, `null`: -1, `[1]2`: -1} {
+		items, err := DecodeList([]byte(in))
+		if (err == nil) != (want >= 0) || err == nil && len(items) != want {
+			t.Errorf("DecodeList(%s) gave %d items, %v, want %d", in, len(items), err, want)
+		}
+		if want > 0 {
+			if n := countElements(bytes.TrimSpace([]byte(in))); n != want {
+				t.Errorf("%s has %d elements, want %d", in, n, want)
+			}
+		}
 	}
 }
 

@@ -121,6 +121,18 @@ func appendElements(dst [][]byte, b []byte) [][]byte {
 	return dst
 }
 
+// countElements returns how many elements the array b has.
+func countElements(b []byte) int {
+	n := 0
+	for i := skipSpace(b, 1); b[i] != ']'; n++ {
+		if b[i] == ',' {
+			i = skipSpace(b, i+1)
+		}
+		i = skipSpace(b, skipValue(b, i))
+	}
+	return n
+}
+
 func isNull(v []byte) bool { return v[0] == 'n' }
 
 // isScalar reports whether v is a string, a number or a truth value.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	gocmpopts "github.com/google/go-cmp/cmp/cmpopts"
 
 	"billsync/internal/bill"
 )
@@ -351,7 +352,7 @@ func TestBadCounts(t *testing.T) {
 		`null`:                              "totalCount is missing",
 	} {
 		env, _ := readEnvelope([]byte(yesWith(`"totalCount":` + in)))
-		if _, err := decodePage(env.members); err == nil || err.Error() != want {
+		if _, err := decodePage(env.members, ""); err == nil || err.Error() != want {
 			t.Errorf("totalCount %s: %v, want %s", in, err, want)
 		}
 	}
@@ -411,7 +412,7 @@ func FuzzDecodePage(f *testing.F) {
 				t.Fatalf("%q gave the line %q", body, line)
 			}
 		}
-		page, err := decodePage(env.members)
+		page, err := decodePage(env.members, "")
 		counts, good := map[string]int64{}, true
 		for _, name := range []string{"totalCount", "currentPageNumber", "totalPageNumber"} {
 			n, isCount := new(big.Int).SetString(text(members[name]), 10)
@@ -438,8 +439,19 @@ func FuzzDecodePage(f *testing.F) {
 		if int64(page.TotalCount) != counts["totalCount"] || int64(page.Number) != counts["currentPageNumber"] || int64(page.TotalPages) != counts["totalPageNumber"] {
 			t.Fatalf("%q: page %d of %d, %d bills, want %v", body, page.Number, page.TotalPages, page.TotalCount, counts)
 		}
-		if len(page.Items) != len(list) || len(page.Hash) != 32 {
-			t.Fatalf("%q: %d items of %d, hash %q", body, len(page.Items), len(list), page.Hash)
+		if len(page.Items) != len(list) || page.Count != len(list) || page.Unchanged || page.List != nil || len(page.Hash) != 32 {
+			t.Fatalf("%q: %d items of %d, counted %d, hash %q", body, len(page.Items), len(list), page.Count, page.Hash)
+		}
+		// The same list with its hash known: only the decoding is left to later.
+		same, err := decodePage(env.members, page.Hash)
+		if err != nil || !same.Unchanged || same.Items != nil || same.Count != len(list) {
+			t.Fatalf("%q, hash known: %+v, %v", body, same, err)
+		}
+		if same.Items, err = DecodeList(same.List); err != nil {
+			t.Fatalf("%q: %v", same.List, err)
+		}
+		if diff := gocmp.Diff(page, same, gocmpopts.IgnoreFields(bill.Page{}, "Unchanged", "List"), gocmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("%q decoded later (-first +later):\n%s", body, diff)
 		}
 		// The page's hash stands for the list alone, and an item for its element.
 		var raws struct{ BillList json.RawMessage }
@@ -448,7 +460,7 @@ func FuzzDecodePage(f *testing.F) {
 			t.Fatal(err)
 		}
 		env, _ = readEnvelope(again)
-		if other, err := decodePage(env.members); err != nil || other.Hash != page.Hash {
+		if other, err := decodePage(env.members, ""); err != nil || other.Hash != page.Hash {
 			t.Fatalf("%q and %q have other hashes, %v", body, again, err)
 		}
 		var elements []json.RawMessage

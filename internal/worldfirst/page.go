@@ -56,8 +56,9 @@ func readEnvelope(body []byte) (envelope, bool) {
 // maxMessage bounds the words of others in a message, in characters.
 const maxMessage = 300
 
-// decodePage reads what a yes to queryBillList carries (API §6.2).
-func decodePage(members []member) (bill.Page, error) {
+// decodePage reads what a yes to queryBillList carries (API §6.2). A bill list
+// with the known hash is not decoded but kept; empty knows none.
+func decodePage(members []member, known string) (bill.Page, error) {
 	var page bill.Page
 	for _, number := range []struct {
 		name     string
@@ -88,18 +89,47 @@ func decodePage(members []member) (bill.Page, error) {
 	list := find(members, "billList")
 	sum := sha256.Sum256(list)
 	page.Hash = hex.EncodeToString(sum[:16])
+	page.Unchanged = known != "" && page.Hash == known
 	if list == nil {
 		return page, nil // as good as an empty one (API §6.2)
 	}
 	if list[0] != '[' {
 		return bill.Page{}, fmt.Errorf("billList is %s, not a list", kindOf(list))
 	}
-	elements := appendElements(nil, list)
-	page.Items = make([]bill.Item, len(elements))
-	for i, e := range elements {
-		page.Items[i] = decodeItem(e)
+	if page.Unchanged {
+		page.Count, page.List = countElements(list), list
+		return page, nil
 	}
+	page.Items = decodeElements(list)
+	page.Count = len(page.Items)
 	return page, nil
+}
+
+// DecodeList reads a bill list that was kept because its page was unchanged
+// (bill.Page.List). It gives the items the page would have had. The error is
+// that of a text that is no JSON list; no list at all is an empty one.
+func DecodeList(list []byte) ([]bill.Item, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	list = bytes.TrimSpace(list)
+	if !json.Valid(list) {
+		return nil, errors.New("the bill list is not JSON")
+	}
+	if list[0] != '[' {
+		return nil, fmt.Errorf("the bill list is %s, not a list", kindOf(list))
+	}
+	return decodeElements(list), nil
+}
+
+// decodeElements decodes the elements of the array list.
+func decodeElements(list []byte) []bill.Item {
+	elements := appendElements(nil, list)
+	items := make([]bill.Item, len(elements))
+	for i, e := range elements {
+		items[i] = decodeItem(e)
+	}
+	return items
 }
 
 var errCount = errors.New("not a whole number from 0")
