@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -401,6 +402,9 @@ func FuzzDecodeItem(f *testing.F) {
 func checkItem(t rapid.TB, raw []byte) {
 	t.Helper()
 	item := DecodeItem(raw)
+	if plain := plainDecodeItem(raw); !reflect.DeepEqual(item, plain) {
+		t.Fatalf("%q is decoded in another way than the plain one (-plain +fast):\n%s", raw, cmp.Diff(plain, item))
+	}
 	b := item.Bill
 	if len(b.Hash) != 32 {
 		t.Fatalf("hash %q", b.Hash)

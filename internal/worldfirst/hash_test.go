@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -75,6 +76,26 @@ func TestHashIsTheSameInEveryProcess(t *testing.T) {
 		if got := hashOf(in); got != want {
 			t.Errorf("hash of %s = %s, want %s", in, got, want)
 		}
+	}
+}
+
+// TestHashesOfOddBills holds the hashes of nearly two hundred bills, right and wrong,
+// as they were when hashes were first stored: a line each, hash and Go string.
+func TestHashesOfOddBills(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(strings.TrimSpace(string(read(t, "hashes.txt"))), "\n")
+	for _, line := range lines {
+		want, in, _ := strings.Cut(line, " ")
+		raw, err := strconv.Unquote(in)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if got := hashOf(raw); got != want {
+			t.Errorf("hash of %s = %s, want %s", raw, got, want)
+		}
+	}
+	if len(lines) < 180 {
+		t.Errorf("only %d bills", len(lines))
 	}
 }
 
