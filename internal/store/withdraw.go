@@ -1,7 +1,7 @@
 package store
 
 import (
-	"fmt"
+	"database/sql/driver"
 	"time"
 
 	"billsync/internal/bill"
@@ -13,30 +13,20 @@ import (
 // the pass began. It also returns how many live bills there are in all.
 func (t *Tx) Unlisted(account string, from, to time.Time, p *bill.Pass, seen func(int64) bool) (gone []bill.Known, live int, err error) {
 	const doing = "looking for bills that are not listed"
-	st, err := t.prepared(`
-		SELECT bill_id FROM bills INDEXED BY bills_time
-		WHERE account = ? AND transaction_time BETWEEN ? AND ? AND withdrawn_at IS NULL`)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", doing, err)
-	}
-	rows, err := st.QueryContext(t.ctx, account, text(from), text(to))
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", doing, err)
-	}
-	defer rows.Close()
 	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", doing, err)
-		}
-		live++
-		if !seen(id) {
-			ids = append(ids, id)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", doing, err)
+	err = t.each(doing, `
+		SELECT bill_id FROM bills INDEXED BY bills_time
+		WHERE account = ? AND transaction_time BETWEEN ? AND ? AND withdrawn_at IS NULL`,
+		[]any{account, text(from), text(to)}, func(row []driver.Value) error {
+			live++
+			c := columns{row: row}
+			if id := c.int(0); !seen(id) {
+				ids = append(ids, id)
+			}
+			return c.err
+		})
+	if err != nil {
+		return nil, 0, err
 	}
 	known, err := t.knownByIDs(ids)
 	for _, k := range known {

@@ -53,6 +53,7 @@ type Tx interface {
 
 	KnownByOrders(account string, orders []string) ([]bill.Known, error)
 	KnownByBillNos(account string, billNos []string) ([]bill.Known, error)
+	AnyBetween(account string, from, to int64) (bool, error)
 	InsertBill(account string, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) (int64, error)
 	UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) error
 	UpdateNickName(id int64, name string) error
