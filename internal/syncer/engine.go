@@ -216,7 +216,7 @@ func (e *engine) work(ctx context.Context) error {
 func (e *engine) collect(batch []answer) []answer {
 	rows, until := 0, time.Now().Add(batchTime)
 	for {
-		rows += len(batch[len(batch)-1].page.Items)
+		rows += batch[len(batch)-1].page.Count
 		if rows >= batchRows || time.Now().After(until) {
 			return batch
 		}
@@ -266,6 +266,9 @@ func (e *engine) handle(tx Tx, a answer) error {
 	}
 	e.slowdowns = 0
 	e.learnClock(&a.page)
+	if !a.page.Unchanged {
+		a.page.Count = len(a.page.Items)
+	}
 	if !r.acct.answered {
 		r.acct.answered = true
 		if err := tx.SaveRefusal(r.acct.Name, nil, e.now()); err != nil {

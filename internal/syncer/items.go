@@ -3,6 +3,7 @@ package syncer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,14 +15,39 @@ import (
 // read again first.
 const maxLookups = 20
 
-// storeItems brings the items of a page to their rows and returns the ids of
-// the bills among them.
-func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, error) {
+// storePage brings the items of a page to their rows and returns the ids of the
+// bills among them, and a hash if that is all there is to say of the page.
+//
+// A page that is listed as the last finished pass had it needs no more than a
+// look whether its bills are still as they were then.
+func (e *engine) storePage(tx Tx, r *reading, page int, p bill.Page) (ids []int64, hash string, err error) {
+	if p.Unchanged {
+		if ids, hash, err = tx.RecordedBills(r.acct.Name, r.windowID(), page); err != nil {
+			return nil, "", err
+		}
+		if len(ids) == p.Count && !slices.ContainsFunc(ids, r.seen.has) {
+			for _, id := range ids {
+				r.seen.add(id)
+			}
+			e.run.Read += p.Count
+			return ids, hash, nil
+		}
+		if p.Items, err = e.cfg.DecodeList(p.List); err != nil {
+			return nil, "", fmt.Errorf("decoding page %d: %w", page, err)
+		}
+	}
+	return e.storeItems(tx, r, page, p)
+}
+
+// storeItems is storePage for a page that was decoded.
+func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int64, hash string, err error) {
 	shelf, fresh, err := e.stockPage(tx, r.acct.Name, p.Items)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	ids := make([]int64, 0, len(p.Items))
+	ids = make([]int64, 0, len(p.Items))
+	var said []byte
+	plain := true                             // every item is a bill that says what is stored
 	here := map[int64]bool{}                  // met on this page
 	sure := make([]*bill.Known, len(p.Items)) // their rows, where there is no doubt
 	seen := func(id int64) bool { return here[id] || r.seen.has(id) }
@@ -45,8 +71,9 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 		}
 		if it.Rejected {
 			r.pass.Rejected++
+			plain = false
 			if err := tx.Reject(it, 0, reason(it), &r.pass, page, e.now()); err != nil {
-				return nil, err
+				return nil, "", err
 			}
 			continue
 		}
@@ -74,7 +101,7 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 			}
 			if r.chase == nil {
 				if err := tx.Hold(r.pass.ID, &h); err != nil {
-					return nil, err
+					return nil, "", err
 				}
 			}
 			r.held = append(r.held, h)
@@ -86,7 +113,7 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 			// like any other.
 			fresh = false
 			if err := e.stockNumbers(tx, r.acct.Name, shelf, p.Items); err != nil {
-				return nil, err
+				return nil, "", err
 			}
 			ascertain(i)
 			e.run.Read--
@@ -94,13 +121,18 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		r.seen.add(id)
 		here[id] = true
 		ids = append(ids, id)
+		plain = plain && len(it.Problems) == 0 && (k == nil || k.Hash == it.Bill.Hash)
+		said = bill.AppendSaid(said, it.Bill.Hash, it.Bill.CardNickName)
 	}
-	return ids, nil
+	if !plain || len(ids) != len(p.Items) {
+		return ids, "", nil
+	}
+	return ids, bill.PageHash(string(said)), nil
 }
 
 func reason(it *bill.Item) string { return strings.Join(it.Problems, "; ") }

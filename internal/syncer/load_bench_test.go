@@ -1,3 +1,5 @@
+//go:build unix
+
 package syncer_test
 
 import (
@@ -6,6 +8,7 @@ import (
 	"path/filepath"
 	"sort"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,10 +37,14 @@ func (s *shelfSource) QueryBillList(_ context.Context, _ bill.Account, q bill.Qu
 	total := to - from
 	first := min(from+(q.Page-1)*q.PageSize, to)
 	last := min(first+q.PageSize, to)
-	return bill.Page{
-		Number: q.Page, TotalCount: total, TotalPages: (total + q.PageSize - 1) / q.PageSize, Items: s.items[first:last],
+	p := bill.Page{
+		Number: q.Page, TotalCount: total, TotalPages: (total + q.PageSize - 1) / q.PageSize, Count: last - first,
 		Hash: fmt.Sprintf("%d-%d", first, last), AskedAt: time.Now().UTC(),
-	}, nil
+	}
+	if p.Unchanged = p.Hash == q.KnownHash; !p.Unchanged {
+		p.Items = s.items[first:last]
+	}
+	return p, nil
 }
 
 // manyItems makes n bills spread over so many days.
@@ -95,6 +102,15 @@ func benchRun(b *testing.B, path string, src *shelfSource, cfg syncer.Config, o 
 	}
 }
 
+// processorTime is what this process took so far.
+func processorTime(b *testing.B) time.Duration {
+	var ru syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+}
+
 // BenchmarkLoad stores 100,000 bills that are new, and reads them again.
 func BenchmarkLoad(b *testing.B) {
 	const n, days = 100_000, 990
@@ -103,19 +119,21 @@ func BenchmarkLoad(b *testing.B) {
 	cfg := benchConfig(start, 8)
 	path := filepath.Join(b.TempDir(), "bills.db")
 	b.Run("first", func(b *testing.B) {
+		before := processorTime(b)
 		for i := 0; i < b.N; i++ {
 			path = filepath.Join(b.TempDir(), "bills.db")
 			benchRun(b, path, src, cfg, syncer.Options{})
 		}
-		b.ReportMetric(float64(b.Elapsed().Microseconds())/n/float64(b.N), "µs/bill")
+		b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/1e3/n/float64(b.N), "cpu-µs/bill")
 	})
 	b.Run("again", func(b *testing.B) {
 		path := filepath.Join(b.TempDir(), "bills.db")
 		benchRun(b, path, src, cfg, syncer.Options{})
 		b.ResetTimer()
+		before := processorTime(b)
 		for i := 0; i < b.N; i++ {
 			benchRun(b, path, src, cfg, syncer.Options{Scope: syncer.Scope{Full: true}})
 		}
-		b.ReportMetric(float64(b.Elapsed().Microseconds())/n/float64(b.N), "µs/bill")
+		b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/1e3/n/float64(b.N), "cpu-µs/bill")
 	})
 }

@@ -48,6 +48,8 @@ type Tx interface {
 	FinishPass(p *bill.Pass) error
 	SavePage(p *bill.PageRecord) error
 	Pages(pass int64, fn func(bill.PageRecord) error) error
+	KnownPages(account string, window int64) (map[int]string, error)
+	RecordedBills(account string, window int64, page int) (ids []int64, hash string, err error)
 	Hold(pass int64, h *bill.HeldItem) error
 	Held(pass int64, decode func([]byte) bill.Item) ([]bill.HeldItem, error)
 
