@@ -99,6 +99,11 @@ func (a *account) readyOnes(window int) (n int) {
 	return n
 }
 
+// ready reports whether one of its readings has a request to be made.
+func (a *account) ready(window int) bool {
+	return slices.ContainsFunc(a.active, func(r *reading) bool { return r.ready(window) })
+}
+
 // busy reports whether it has work left.
 func (a *account) busy(now time.Time) bool {
 	return a.refused == nil && (len(a.queue)+len(a.chases)+len(a.active) > 0 || a.tailDue(now))
@@ -403,12 +408,10 @@ func (e *engine) pick() *account {
 	share := max(1, (e.cfg.Concurrency+busy-1)/max(1, busy))
 	var best *account
 	for _, a := range e.accounts {
-		if a.refused != nil || a.flight >= share || (!a.answered && a.flight+a.held > 0) || a.readyOnes(e.cfg.Concurrency) == 0 {
+		if a.refused != nil || a.flight >= share || (!a.answered && a.flight+a.held > 0) || (best != nil && !before(a, best)) || !a.ready(e.cfg.Concurrency) {
 			continue
 		}
-		if best == nil || before(a, best) {
-			best = a
-		}
+		best = a
 	}
 	return best
 }

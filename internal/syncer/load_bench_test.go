@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,15 +24,21 @@ import (
 // is the engine and the database alone.
 type shelfSource struct {
 	items []bill.Item // in the order of time
+	each  int         // so many of them are an account's; 0: all
 	asked atomic.Int64
 }
 
 func (s *shelfSource) Requests() int64 { return s.asked.Load() }
 
-func (s *shelfSource) QueryBillList(_ context.Context, _ bill.Account, q bill.Query) (bill.Page, error) {
+func (s *shelfSource) QueryBillList(_ context.Context, a bill.Account, q bill.Query) (bill.Page, error) {
 	s.asked.Add(1)
+	items := s.items
+	if s.each > 0 {
+		i, _ := strconv.Atoi(a.Name[1:])
+		items = s.items[i*s.each : (i+1)*s.each]
+	}
 	at := func(t time.Time) int {
-		return sort.Search(len(s.items), func(i int) bool { return !s.items[i].Bill.TransactionTime.Before(t) })
+		return sort.Search(len(items), func(i int) bool { return !items[i].Bill.TransactionTime.Before(t) })
 	}
 	from, to := at(q.Start), at(q.End.Add(time.Millisecond))
 	total := to - from
@@ -39,10 +46,10 @@ func (s *shelfSource) QueryBillList(_ context.Context, _ bill.Account, q bill.Qu
 	last := min(first+q.PageSize, to)
 	p := bill.Page{
 		Number: q.Page, TotalCount: total, TotalPages: (total + q.PageSize - 1) / q.PageSize, Count: last - first,
-		Hash: fmt.Sprintf("%d-%d", first, last), AskedAt: time.Now().UTC(),
+		Hash: fmt.Sprintf("%s-%d-%d", a.Name, first, last), AskedAt: time.Now().UTC(),
 	}
 	if p.Unchanged = p.Hash == q.KnownHash; !p.Unchanged {
-		p.Items = s.items[first:last]
+		p.Items = items[first:last]
 	}
 	return p, nil
 }
@@ -136,4 +143,28 @@ func BenchmarkLoad(b *testing.B) {
 		}
 		b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/1e3/n/float64(b.N), "cpu-µs/bill")
 	})
+}
+
+// BenchmarkAccounts stores 300,000 bills of one account, and of 300 accounts.
+func BenchmarkAccounts(b *testing.B) {
+	const n, days = 300_000, 990
+	start := time.Now().UTC().AddDate(0, 0, -days-8).Truncate(24 * time.Hour)
+	for _, accounts := range []int{1, 300} {
+		src := &shelfSource{each: n / accounts}
+		cfg := benchConfig(start, 8)
+		cfg.Accounts = nil
+		for i := range accounts {
+			src.items = append(src.items, manyItems(n/accounts, start.Add(time.Hour), days)...)
+			cfg.Accounts = append(cfg.Accounts, syncer.AccountConfig{
+				Account: bill.Account{Name: fmt.Sprintf("a%d", i), ConnectedCustomerID: strconv.Itoa(i)}, HistoryStart: start,
+			})
+		}
+		b.Run(fmt.Sprint(accounts), func(b *testing.B) {
+			before := processorTime(b)
+			for range b.N {
+				benchRun(b, filepath.Join(b.TempDir(), "bills.db"), src, cfg, syncer.Options{})
+			}
+			b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/1e3/n/float64(b.N), "cpu-µs/bill")
+		})
+	}
 }

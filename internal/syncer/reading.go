@@ -172,9 +172,25 @@ type ask struct {
 	q     bill.Query
 }
 
+// ready reports whether there is a request of a reading to be made now.
+func (r *reading) ready(window int) bool {
+	if r.ended {
+		return false
+	}
+	switch r.stage {
+	case askPages:
+		return r.ahead <= r.pass.Pages && r.ahead < r.pass.NextPage+window
+	case askHalves:
+		return r.halfSent < 2
+	case askOrders:
+		return r.flight == 0 && len(r.inquiries) > 0
+	}
+	return r.flight == 0
+}
+
 // next returns the next request of a reading, if there is one to be made now.
 func (r *reading) next(window int) (ask, bool) {
-	if r.ended {
+	if !r.ready(window) {
 		return ask{}, false
 	}
 	a := ask{r: r, pass: r.pass.ID, stage: r.stage, q: bill.Query{
@@ -182,23 +198,14 @@ func (r *reading) next(window int) (ask, bool) {
 	}}
 	switch r.stage {
 	case askFirst, askLast:
-		if r.flight > 0 {
-			return ask{}, false
-		}
 		a.q.KnownHash = r.known[1]
 		if r.stage == askLast {
 			a.q.Page, a.q.KnownHash = r.pass.NextPage-1, r.lastHash
 		}
 	case askPages:
-		if r.ahead > r.pass.Pages || r.ahead >= r.pass.NextPage+window {
-			return ask{}, false
-		}
 		a.q.Page, a.q.KnownHash = r.ahead, r.known[r.ahead]
 		r.ahead++
 	case askHalves:
-		if r.halfSent == 2 {
-			return ask{}, false
-		}
 		older, newer := r.pass.Split()
 		a.half, a.q.PageSize = r.halfSent, 1
 		a.q.Start, a.q.End = older.Start, older.End
@@ -207,31 +214,15 @@ func (r *reading) next(window int) (ask, bool) {
 		}
 		r.halfSent++
 	case askOrders:
-		if r.flight > 0 || len(r.inquiries) == 0 {
-			return ask{}, false
-		}
 		q := r.inquiries[0]
 		a.q.Start, a.q.End, a.q.OrderNo, a.q.Page = q.span.Start, q.span.End, q.order, r.lookPage
 	case askAlive:
-		if r.flight > 0 {
-			return ask{}, false
-		}
 		a.q.Start, a.q.End, a.q.PageSize = r.elsewhereSpan.Start, r.elsewhereSpan.End, 1
 	case askCounts:
-		if r.flight > 0 {
-			return ask{}, false
-		}
 		r.chase.nextCount(&a)
 	}
 	a.page = a.q.Page
 	return a, true
-}
-
-// ready reports whether next would return a request.
-func (r *reading) ready(window int) bool {
-	copied := *r
-	_, ok := copied.next(window)
-	return ok
 }
 
 // open loads the pass of a window or the tail that was begun before, or begins
