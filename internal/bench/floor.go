@@ -21,7 +21,7 @@ const (
 // A machine is what this one can do, per second of one core.
 type machine struct {
 	cores int
-	rows  float64 // of the plain loop
+	rows  float64 // of the plain loop in C
 	signs float64
 }
 

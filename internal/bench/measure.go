@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,61 +16,107 @@ import (
 
 // A size says how much is measured.
 type size struct {
-	bills  int // of the comparisons
-	large  int // of the second look at memory
-	rounds int
+	name     string
+	compared int // bills of the comparisons with other programs, of slow answers, of the chase and of memory
+	load     int // bills of the first load that is compared with the floor, and of the writer
+	accounts int // beside one account with as many bills in all
+	each     int // bills of each of them
+	many     int // bills of the second look at memory
+	most     int // bills of the load that must hold its speed
+	rounds   int
+	limit    time.Duration // of the whole
 }
 
 var (
-	fullSize  = size{bills: 100_000, large: 1_000_000, rounds: 3}
-	quickSize = size{bills: 10_000, large: 100_000, rounds: 3}
+	fullSize = size{"full", 50_000, 100_000, 300, 1000, 1_000_000, 2_000_000, 3, 570 * time.Second}
+	// What fewer bills say about the goals is a hint only: starting and ending a
+	// process weighs more.
+	quickSize = size{"quick", 5000, 20_000, 20, 1000, 50_000, 160_000, 2, 50 * time.Second}
 )
 
 const (
-	// historyDays is how long every history is: ten windows of 100 days, which
-	// overlap by one.
-	historyDays = 990
+	// historyDays is how long most histories are: ten windows of 100 days, which
+	// overlap by one, together with the quiet time after them.
+	historyDays = 970
+	// quietDays is how long before now a history ends, so that nothing new comes.
+	quietDays = 10
+	// chaseDays is the history of the chase: three years.
+	chaseDays = 3 * 365
+	// accountDays is the history of many accounts: one window.
+	accountDays = 85
 	// slowAnswer is the latency of the runs that wait for the network.
 	slowAnswer = 30 * time.Millisecond
 	// signingTime is how long a round looks at the speed of signing, and of
 	// verifying.
 	signingTime = 300 * time.Millisecond
-	// On a busy machine no further round begins after so long: the whole must
-	// not take ten minutes.
-	roundsUntil = 100 * time.Second
-	slowUntil   = 150 * time.Second
+	// width is how many requests are on their way at a time.
+	width = 8
 )
 
-// widths are the numbers of requests at a time that are compared.
-var widths = []int{4, 8}
+// slowWidths are those of the runs with slow answers.
+var slowWidths = []int{8, 16}
+
+// On a slow or busy machine fewer rounds have to do: no further round begins if
+// it would end after that share of the limit.
+const (
+	roundsShare = 0.42
+	slowShare   = 0.50
+	spreadShare = 0.60
+	manyShare   = 0.75
+)
 
 // A bench is the measuring and what came of it.
 type bench struct {
 	size   size
 	dir    string
+	keys   string // folder
 	syncer string // the program
-	since  string // first day of every history
+	today  time.Time
 	key    *rsa.PrivateKey
 	log    io.Writer
 	begun  time.Time
+	cuts   []string // what was measured less of than meant
+	python string   // the program; empty: there is none that will do
+	noPy   string   // why not
 
-	first, again map[int][]sample // by width
-	nothing      []sample         // of the first width: a sync with nothing new
-	late         map[int][]sample // by width, with slow answers
-	plain        []plainSample
-	signs        []float64 // signatures a second of processor time
-	verifies     []float64
+	rounds []round
+	slow   [][]sample // by round, then by slowWidths
+	spread []spreadRound
 
-	largeFirst, largeNothing, largeAgain sample
-	largePlain                           plainSample
+	nothing sample // of many accounts: a sync with nothing new
+
+	chaseLoad, chase sample
+
+	many     sample
+	manyTook time.Duration // with all that belongs to it
+	most     sample
+	mostPace float64 // the last part of it beside the first
+	mostPart int     // bills of a part
+	mostSize int64   // bytes
 }
+
+// A round is what was measured in turn.
+type round struct {
+	first, same     sample // compared
+	naive, naiveTwo naiveSample
+	py, pyTwo       naiveSample
+
+	load, nothing, full sample // the larger load, a sync with nothing new, all of it again
+	bytes               int64  // of its database
+	loop                loopSample
+	writer              writerSample
+	signs, verifies     float64
+}
+
+// A spreadRound has as many bills in many accounts and in one.
+type spreadRound struct{ many, one sample }
 
 // newBench builds the program.
 func newBench(ctx context.Context, dir string, size size, log io.Writer) (*bench, error) {
+	y, m, d := time.Now().In(zone).Date()
 	b := &bench{
-		size: size, dir: dir, log: log, begun: time.Now(), syncer: filepath.Join(dir, "syncer"),
-		since: time.Now().In(time.FixedZone("", 8*60*60)).AddDate(0, 0, -historyDays).Format(time.DateOnly),
-		first: map[int][]sample{}, again: map[int][]sample{}, late: map[int][]sample{},
+		size: size, dir: dir, log: log, begun: time.Now(), syncer: filepath.Join(dir, "syncer"), keys: filepath.Join(dir, "keys"),
+		today: time.Date(y, m, d, 0, 0, 0, 0, zone),
 	}
 	if runtime.GOOS == "windows" {
 		b.syncer += ".exe"
@@ -82,131 +128,335 @@ func newBench(ctx context.Context, dir string, size size, log io.Writer) (*bench
 		return nil, fmt.Errorf("building syncer: %w\n%s", err, bytes.TrimSpace(out))
 	}
 	var err error
-	if b.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-		return nil, fmt.Errorf("making a key: %w", err)
+	if b.key, err = makeKeys(b.keys); err != nil {
+		return nil, err
 	}
+	b.python, b.noPy = findPython(ctx)
 	return b, nil
+}
+
+// findPython returns the interpreter, or why there is none: it must have an
+// SQLite that knows STRICT tables.
+func findPython(ctx context.Context) (path, why string) {
+	path, err := exec.LookPath("python3")
+	if err != nil {
+		return "", "no python3"
+	}
+	const probe = `import sqlite3; assert sqlite3.sqlite_version_info >= (3, 37)`
+	if exec.CommandContext(ctx, path, "-c", probe).Run() != nil {
+		return "", "python3 has no SQLite of 3.37 or newer"
+	}
+	return path, ""
 }
 
 func (b *bench) tell(format string, args ...any) {
 	fmt.Fprintf(b.log, "%4.0f s  %s\n", time.Since(b.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// site returns a new folder for a history of about so many bills.
-func (b *bench) site(name string, bills, width int, latency time.Duration) (*site, error) {
-	s := &site{
-		syncer: b.syncer, dir: filepath.Join(b.dir, name), keys: filepath.Join(b.dir, "keys"),
-		since: b.since, perDay: float64(bills) / historyDays, width: width, latency: latency,
-	}
-	if err := os.Mkdir(s.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making a folder: %w", err)
-	}
-	return s, nil
+// cut notes that less is measured than meant.
+func (b *bench) cut(format string, args ...any) {
+	b.cuts = append(b.cuts, fmt.Sprintf(format, args...))
+	b.tell("the machine is slow or busy: %s", b.cuts[len(b.cuts)-1])
 }
 
-// rounds measures first loads, syncs of the same again and the floor of both in
-// turn.
-func (b *bench) rounds(ctx context.Context) error {
-	for round := range b.size.rounds {
-		if round > 0 && time.Since(b.begun) > roundsUntil {
-			b.tell("the machine is slow or busy: %d rounds have to do", round)
-			return nil
-		}
-		for _, width := range widths {
-			b.tell("round %d of %d: about %d bills, %d requests at a time", round+1, b.size.rounds, b.size.bills, width)
-			s, err := b.site(fmt.Sprintf("round-%d-%d", round, width), b.size.bills, width, 0)
-			if err != nil {
-				return err
-			}
-			first, err := s.load(ctx)
-			if err != nil {
-				return err
-			}
-			if width == widths[0] {
-				nothing, err := s.sync(ctx)
-				if err != nil {
-					return err
-				}
-				b.nothing = append(b.nothing, nothing)
-			}
-			// What the loop inserts is what the first load stored.
-			if width == widths[len(widths)-1] {
-				plain, err := runPlainLoop(ctx, s.database(), filepath.Join(s.dir, "plain.db"))
-				if err != nil {
-					return err
-				}
-				b.plain = append(b.plain, plain)
-			}
-			again, err := s.sync(ctx, "--full")
-			if err != nil {
-				return err
-			}
-			b.first[width], b.again[width] = append(b.first[width], first), append(b.again[width], again)
-			if err := s.remove(); err != nil {
-				return err
-			}
-		}
-		sign, verify, err := signing(b.key, signingTime)
-		if err != nil {
+// ends returns when that share of the limit is used up.
+func (b *bench) ends(share float64) time.Time {
+	return b.begun.Add(time.Duration(share * float64(b.size.limit)))
+}
+
+// repeat runs the rounds of something, as many as fit.
+func (b *bench) repeat(what string, rounds int, share float64, one func(round int) error) error {
+	for i := range rounds {
+		begun := time.Now()
+		if err := one(i); err != nil {
 			return err
 		}
-		b.signs, b.verifies = append(b.signs, sign), append(b.verifies, verify)
-	}
-	return nil
-}
-
-// slow measures first loads from a server that takes its time.
-func (b *bench) slow(ctx context.Context) error {
-	for round := range b.size.rounds {
-		if round > 0 && time.Since(b.begun) > slowUntil {
-			b.tell("the machine is slow or busy: %d rounds have to do", round)
+		if next := time.Now().Add(time.Since(begun)); i+1 < rounds && next.After(b.ends(share)) {
+			b.cut("%s measured %d times instead of %d", what, i+1, rounds)
 			return nil
 		}
-		for _, width := range widths {
-			b.tell("round %d of %d: answers after %s, %d requests at a time", round+1, b.size.rounds, slowAnswer, width)
-			s, err := b.site(fmt.Sprintf("slow-%d-%d", round, width), b.size.bills, width, slowAnswer)
-			if err != nil {
-				return err
-			}
-			late, err := s.load(ctx)
-			if err != nil {
-				return err
-			}
-			b.late[width] = append(b.late[width], late)
-			if err := s.remove(); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
 
-// large measures many more bills, once.
-func (b *bench) large(ctx context.Context) error {
-	s, err := b.site("large", b.size.large, widths[len(widths)-1], 0)
+func (b *bench) history(bills, days int) history {
+	to := b.today.AddDate(0, 0, -quietDays)
+	return history{Seed: 1, Bills: bills, From: to.AddDate(0, 0, -days), To: to}
+}
+
+// serve starts a server for a history.
+func (b *bench) serve(ctx context.Context, h history, accounts int) (*service, error) {
+	return startService(ctx, serveOrder{h, accounts, b.keys})
+}
+
+// site returns a new folder.
+func (b *bench) site(name string, s *service, h history, accounts, width int) (*site, error) {
+	x := &site{syncer: b.syncer, dir: filepath.Join(b.dir, name), service: s, history: h, accounts: accounts, width: width}
+	if err := os.Mkdir(x.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making a folder: %w", err)
+	}
+	return x, nil
+}
+
+// run measures everything.
+func (b *bench) run(ctx context.Context) error {
+	for _, stage := range []func(context.Context) error{b.compare, b.spreadOut, b.follow, b.grow} {
+		if err := stage(ctx); err != nil {
+			return err
+		}
+	}
+	b.tell("done")
+	return nil
+}
+
+// compare measures what is compared with other programs and with the floors, in
+// rounds, and then the runs with slow answers.
+func (b *bench) compare(ctx context.Context) (err error) {
+	few, more := b.history(b.size.compared, historyDays), b.history(b.size.load, historyDays)
+	small, err := b.serve(ctx, few, 1)
 	if err != nil {
 		return err
 	}
-	b.tell("about %d bills: first load", b.size.large)
-	if b.largeFirst, err = s.load(ctx); err != nil {
+	defer func() { err = errors.Join(err, small.stop()) }()
+	large, err := b.serve(ctx, more, 1)
+	if err != nil {
 		return err
 	}
-	b.tell("about %d bills: nothing new", b.size.large)
-	if b.largeNothing, err = s.sync(ctx); err != nil {
+	defer func() { err = errors.Join(err, large.stop()) }()
+	err = b.repeat("the comparisons are", b.size.rounds, roundsShare, func(i int) error {
+		var r round
+		b.tell("round %d of %d: %d bills, beside other programs", i+1, b.size.rounds, few.Bills)
+		if err := b.besideOthers(ctx, small, few, &r); err != nil {
+			return err
+		}
+		b.tell("round %d of %d: %d bills, beside the floors", i+1, b.size.rounds, more.Bills)
+		if err := b.besideFloors(ctx, large, more, &r); err != nil {
+			return err
+		}
+		b.rounds = append(b.rounds, r)
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	b.tell("about %d bills: the plain loop", b.size.large)
-	plain := filepath.Join(s.dir, "plain.db")
-	if b.largePlain, err = runPlainLoop(ctx, s.database(), plain); err != nil {
+	return b.repeat("slow answers are", b.size.rounds, slowShare, func(i int) error {
+		b.tell("round %d of %d: answers after %s", i+1, b.size.rounds, slowAnswer)
+		var samples []sample
+		for _, w := range slowWidths {
+			s, err := b.site("slow", small, few, 1, w)
+			if err != nil {
+				return err
+			}
+			late, err := s.load(ctx, slowAnswer)
+			if err != nil {
+				return err
+			}
+			samples = append(samples, late)
+			if err := s.remove(); err != nil {
+				return err
+			}
+		}
+		b.slow = append(b.slow, samples)
+		return nil
+	})
+}
+
+// besideOthers measures syncer, the naive program and the script in turn, each
+// loading and then reading the same again.
+func (b *bench) besideOthers(ctx context.Context, service *service, h history, r *round) error {
+	s, err := b.site("others", service, h, 1, width)
+	if err != nil {
 		return err
 	}
-	if err := os.Remove(plain); err != nil {
-		return fmt.Errorf("removing the plain loop's database: %w", err)
-	}
-	b.tell("about %d bills: the same again", b.size.large)
-	if b.largeAgain, err = s.sync(ctx, "--full"); err != nil {
+	if r.first, err = s.load(ctx, 0); err != nil {
 		return err
 	}
-	b.tell("done")
+	if r.same, err = s.sync(ctx, 0, "--full"); err != nil {
+		return err
+	}
+	for _, other := range []struct {
+		name       string
+		command    func() (*exec.Cmd, error)
+		url        string
+		first, two *naiveSample
+	}{
+		{"naive", func() (*exec.Cmd, error) { return self(ctx, naiveCommand) }, service.Signed, &r.naive, &r.naiveTwo},
+		{"python", func() (*exec.Cmd, error) { return exec.CommandContext(ctx, b.python, "-c", script), nil }, service.Unsigned, &r.py, &r.pyTwo},
+	} {
+		if other.name == "python" && b.python == "" {
+			continue
+		}
+		task := naiveTask(other.url, filepath.Join(b.keys, clientPrivate), filepath.Join(s.dir, other.name+".db"), h)
+		for _, into := range []*naiveSample{other.first, other.two} {
+			if err := service.prepare(ctx, 0); err != nil {
+				return err
+			}
+			cmd, err := other.command()
+			if err != nil {
+				return err
+			}
+			if *into, err = runNaive(cmd, task); err != nil {
+				return fmt.Errorf("the %s program: %w", other.name, err)
+			}
+			if into.Rows != h.Bills {
+				return fmt.Errorf("the %s program stored %d of %d bills", other.name, into.Rows, h.Bills)
+			}
+		}
+	}
 	return s.remove()
+}
+
+// besideFloors measures syncer and what its floor is made of in turn.
+func (b *bench) besideFloors(ctx context.Context, service *service, h history, r *round) error {
+	s, err := b.site("floors", service, h, 1, width)
+	if err != nil {
+		return err
+	}
+	if r.load, err = s.load(ctx, 0); err != nil {
+		return err
+	}
+	if r.bytes, err = fileSize(s.database()); err != nil {
+		return err
+	}
+	if r.nothing, err = s.sync(ctx, 0); err != nil {
+		return err
+	}
+	if r.loop, err = runLoop(ctx, s.database(), filepath.Join(s.dir, "loop.db")); err != nil {
+		return err
+	}
+	if r.full, err = s.sync(ctx, 0, "--full"); err != nil {
+		return err
+	}
+	order := writerOrder{History: h, Keys: b.keys, Database: filepath.Join(s.dir, "writer.db"), Width: width}
+	if err := runSelfWith(ctx, &r.writer, writerCommand, order); err != nil {
+		return fmt.Errorf("the writer: %w", err)
+	}
+	if r.signs, r.verifies, err = signing(b.key, signingTime); err != nil {
+		return err
+	}
+	return s.remove()
+}
+
+// spreadOut measures many accounts beside one with as many bills.
+func (b *bench) spreadOut(ctx context.Context) (err error) {
+	each := b.history(b.size.each, accountDays)
+	all := b.history(b.size.each*b.size.accounts, accountDays)
+	many, err := b.serve(ctx, each, b.size.accounts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, many.stop()) }()
+	one, err := b.serve(ctx, all, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, one.stop()) }()
+	rounds := max(1, b.size.rounds-1)
+	return b.repeat("many accounts are", rounds, spreadShare, func(i int) error {
+		b.tell("round %d of %d: %d accounts with %d bills each, beside one", i+1, rounds, b.size.accounts, each.Bills)
+		var r spreadRound
+		s, err := b.site("accounts", many, each, b.size.accounts, width)
+		if err != nil {
+			return err
+		}
+		if r.many, err = s.load(ctx, 0); err != nil {
+			return err
+		}
+		if i == 0 {
+			if b.nothing, err = s.sync(ctx, 0); err != nil {
+				return err
+			}
+		}
+		if err := s.remove(); err != nil {
+			return err
+		}
+		if s, err = b.site("account", one, all, 1, width); err != nil {
+			return err
+		}
+		if r.one, err = s.load(ctx, 0); err != nil {
+			return err
+		}
+		b.spread = append(b.spread, r)
+		return s.remove()
+	})
+}
+
+// follow measures what a refresh asks for when nothing has changed.
+func (b *bench) follow(ctx context.Context) (err error) {
+	h := b.history(b.size.compared, chaseDays)
+	b.tell("a refresh of %d bills of three years", h.Bills)
+	service, err := b.serve(ctx, h, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, service.stop()) }()
+	s, err := b.site("chase", service, h, 1, width)
+	if err != nil {
+		return err
+	}
+	if b.chaseLoad, err = s.load(ctx, 0); err != nil {
+		return err
+	}
+	if b.chase, err = s.sync(ctx, 0, "--refresh"); err != nil {
+		return err
+	}
+	return s.remove()
+}
+
+// grow measures many more bills, once each.
+func (b *bench) grow(ctx context.Context) (err error) {
+	// By what a bill took so far, and some more.
+	last := &b.rounds[len(b.rounds)-1]
+	perBill := 1.5 * (last.load.Wall.Seconds()/float64(b.size.load) + 1/(fullPage*last.signs))
+	bills := b.fitting("the second look at memory", b.size.many, perBill, manyShare)
+	begun := time.Now()
+	if b.many, _, err = b.loadMany(ctx, bills, 0); err != nil {
+		return err
+	}
+	b.manyTook = time.Since(begun)
+	perBill = 1.25 * b.manyTook.Seconds() / float64(bills)
+	bills = b.fitting("the long load", b.size.most, perBill, 1)
+	b.mostPart = bills / 8
+	b.most, b.mostPace, err = b.loadMany(ctx, bills, b.mostPart)
+	return err
+}
+
+// fitting returns how many bills fit into the time that is left, in twentieths of
+// what was meant; never fewer than two.
+func (b *bench) fitting(what string, bills int, perBill, share float64) int {
+	step := bills / 20
+	fit := int(time.Until(b.ends(share)).Seconds()/perBill) / step * step
+	if fit >= bills {
+		return bills
+	}
+	fit = max(fit, 2*step)
+	b.cut("%s has %d bills instead of %d", what, fit, bills)
+	return fit
+}
+
+// loadMany measures a first load, and how it holds its speed if a part has bills.
+func (b *bench) loadMany(ctx context.Context, bills, part int) (got sample, pace float64, err error) {
+	h := b.history(bills, historyDays)
+	b.tell("%d bills", bills)
+	service, err := b.serve(ctx, h, 1)
+	if err != nil {
+		return got, 0, err
+	}
+	defer func() { err = errors.Join(err, service.stop()) }()
+	s, err := b.site("many", service, h, 1, width)
+	if err != nil {
+		return got, 0, err
+	}
+	if got, err = s.load(ctx, 0); err != nil {
+		return got, 0, err
+	}
+	if b.mostSize, err = fileSize(s.database()); err != nil {
+		return got, 0, err
+	}
+	if part > 0 {
+		if pace, err = s.pace(ctx, part); err != nil {
+			return got, 0, err
+		}
+	}
+	return got, pace, s.remove()
 }

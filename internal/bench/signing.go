@@ -42,5 +42,5 @@ func rate(d time.Duration, fn func() error) (float64, error) {
 		}
 	}
 	clock.stop()
-	return float64(n) / clock.cpu.Seconds(), nil
+	return float64(n) / clock.CPU.Seconds(), nil
 }

@@ -5,41 +5,48 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 )
 
-// A site is a folder with a configuration and a database, and the history that
-// the simulator serves for it.
+// A site is a folder with a configuration and a database, whose bills come from
+// a service.
 type site struct {
-	syncer  string // the program
-	dir     string
-	keys    string // folder of the simulator's keys
-	since   string
-	perDay  float64
-	width   int // requests at a time
-	latency time.Duration
-	port    int // of the simulator; 0 until it has one
+	syncer   string // the program
+	dir      string
+	service  *service
+	history  history
+	accounts int // in the configuration
+	width    int // requests at a time
 }
 
 // A sample is one measured "syncer sync".
 type sample struct {
 	usage
-	server time.Duration // processor time of the simulator
-	bytes  int64         // of the database
+	server serverStats
 
-	bills    int   // in the database
-	added    int   // of these, by this run
-	changed  int   // by this run
-	requests int   // sent
-	least    int   // the fewest that list what was read
-	totals   []int // what the API counted in each span read
+	bills    int    // in the database
+	added    int    // of these, by this run
+	spans    []span // read by this run
+	requests int    // sent, as the run's row has it
+}
+
+// A span is a window or a tail that a run read to its end.
+type span struct {
+	Total    int  `db:"total_count"` // as the API counts
+	PageSize int  `db:"page_size"`
+	Tail     bool `db:"tail"`
+}
+
+// least is how many requests list what was read at least.
+func (s *sample) least() (n int) {
+	for _, x := range s.spans {
+		n += leastRequests(x.Total, x.PageSize)
+	}
+	return n
 }
 
 func (s *site) database() string { return filepath.Join(s.dir, "bills.db") }
@@ -52,31 +59,23 @@ func (s *site) remove() error {
 }
 
 // load measures a first load into an empty database.
-func (s *site) load(ctx context.Context) (sample, error) {
-	got, err := s.sync(ctx)
+func (s *site) load(ctx context.Context, latency time.Duration) (sample, error) {
+	got, err := s.sync(ctx, latency)
 	if err != nil {
 		return sample{}, err
 	}
-	if got.added != got.bills || got.bills == 0 {
-		return sample{}, fmt.Errorf("the first load stored %d new bills, but the database has %d", got.added, got.bills)
+	if want := s.history.Bills * s.accounts; got.bills != want || got.added != want {
+		return sample{}, fmt.Errorf("the first load stored %d new bills, the database has %d, the server %d", got.added, got.bills, want)
 	}
 	return got, nil
 }
 
-// sync runs "syncer sync" against a simulator started for it, so that the
-// processor time of both is known.
-func (s *site) sync(ctx context.Context, args ...string) (got sample, err error) {
-	sim, err := s.simulate(ctx)
-	if err != nil {
+// sync runs "syncer sync", the whole process.
+func (s *site) sync(ctx context.Context, latency time.Duration, args ...string) (got sample, err error) {
+	if err := s.configure(); err != nil {
 		return sample{}, err
 	}
-	stopped := false
-	defer func() {
-		if !stopped {
-			_, _ = sim.stop() // the error that brought us here says more
-		}
-	}()
-	if err := s.configure(sim.settings); err != nil {
+	if err := s.service.prepare(ctx, latency); err != nil {
 		return sample{}, err
 	}
 	cmd := exec.CommandContext(ctx, s.syncer, append([]string{"sync", "--json", "--quiet"}, args...)...)
@@ -89,20 +88,24 @@ func (s *site) sync(ctx context.Context, args ...string) (got sample, err error)
 	if err != nil {
 		return sample{}, fmt.Errorf("syncer sync %s: %w\n%s%s", strings.Join(args, " "), err, out.String(), errs.String())
 	}
-	stopped = true
-	if got.server, err = sim.stop(); err != nil {
+	if got.server, err = s.service.stats(ctx); err != nil {
 		return sample{}, err
 	}
 	if err := s.look(ctx, &got); err != nil {
 		return sample{}, fmt.Errorf("looking at the database: %w", err)
 	}
+	if got.requests != got.server.Requests {
+		return sample{}, fmt.Errorf("syncer sent %d requests, the server had %d", got.requests, got.server.Requests)
+	}
 	got.usage = usageOf(cmd.ProcessState, wall)
 	return got, nil
 }
 
-// configure writes the configuration for a simulator.
-func (s *site) configure(sim settings) error {
-	text := fmt.Sprintf(`[api]
+// configure writes the configuration. Nothing is on a schedule: what is measured
+// does not depend on the time of day.
+func (s *site) configure() error {
+	var b strings.Builder
+	fmt.Fprintf(&b, `[api]
 base_url = %q
 client_id = %q
 private_key_file = '%s'
@@ -115,8 +118,18 @@ url = "bills.db"
 
 [sync]
 history_start = %q
-`, sim.BaseURL, sim.ClientID, sim.PrivateKeyFile, sim.ServerPublicKeyFile, s.width, s.since)
-	if err := os.WriteFile(filepath.Join(s.dir, "config.toml"), []byte(text), 0o600); err != nil {
+
+[schedule]
+sync = ""
+refresh = ""
+`, s.service.Signed, clientID, filepath.Join(s.service.keys, clientPrivate), filepath.Join(s.service.keys, serverPublic),
+		s.width, s.history.From.In(zone).Format(time.DateOnly))
+	if s.accounts > 1 {
+		for i := range s.accounts {
+			fmt.Fprintf(&b, "\n[[account]]\nname = \"a%05d\"\nconnected_customer_id = %q\n", i, customer(i))
+		}
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "config.toml"), []byte(b.String()), 0o600); err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
 	return nil
@@ -140,56 +153,38 @@ func (s *site) look(ctx context.Context, got *sample) error {
 		ID       int64 `db:"run_id"`
 		Requests int   `db:"requests"`
 		New      int   `db:"bills_new"`
-		Changed  int   `db:"bills_changed"`
 	}
 	if err := db.GetContext(ctx, &run, `
-		SELECT run_id, requests, bills_new, bills_changed FROM runs
-		WHERE outcome = 'complete' ORDER BY run_id DESC LIMIT 1`); err != nil {
+		SELECT run_id, requests, bills_new FROM runs WHERE outcome = 'complete' ORDER BY run_id DESC LIMIT 1`); err != nil {
 		return err
 	}
-	got.requests, got.added, got.changed = run.Requests, run.New, run.Changed
+	got.requests, got.added = run.Requests, run.New
 	if err := db.GetContext(ctx, &got.bills, "SELECT count(*) FROM bills"); err != nil {
 		return err
 	}
-	var spans []struct {
-		Total    int `db:"total_count"`
-		PageSize int `db:"page_size"`
-	}
-	if err := db.SelectContext(ctx, &spans, "SELECT total_count, page_size FROM passes WHERE state = 'done' AND run_id = ?", run.ID); err != nil {
-		return err
-	}
-	for _, span := range spans {
-		got.totals = append(got.totals, span.Total)
-		got.least += leastRequests(span.Total, span.PageSize)
-	}
-	got.bytes, err = fileSize(s.database())
-	return err
+	return db.SelectContext(ctx, &got.spans, `
+		SELECT total_count, page_size, window_id IS NULL AS tail FROM passes WHERE state = 'done' AND run_id = ?`, run.ID)
 }
 
-// openReader opens a database that nobody writes to.
-func openReader(path string) (*sqlx.DB, error) {
-	db, err := sqlx.Open("sqlite3", "file:"+escaped(path)+"?mode=ro")
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
-	db.SetMaxOpenConns(1)
-	return db, nil
-}
-
-// fileSize is how large a database is, with what is still in its log.
-func fileSize(path string) (int64, error) {
-	fi, err := os.Stat(path)
+// pace compares how fast the last part of the bills was stored with the first,
+// elapsed; a part is so many bills.
+func (s *site) pace(ctx context.Context, part int) (float64, error) {
+	db, err := openReader(s.database())
 	if err != nil {
 		return 0, err
 	}
-	wal, err := os.Stat(path + "-wal")
-	if errors.Is(err, fs.ErrNotExist) {
-		return fi.Size(), nil
+	defer db.Close()
+	var took []float64
+	for _, first := range []int{1, s.history.Bills - part} {
+		var d float64
+		if err := db.GetContext(ctx, &d, `
+			SELECT (julianday((SELECT first_seen_at FROM bills WHERE bill_id = ?)) - julianday((SELECT first_seen_at FROM bills WHERE bill_id = ?))) * 86400`,
+			first+part-1, first); err != nil {
+			return 0, fmt.Errorf("looking when bills were stored: %w", err)
+		}
+		took = append(took, d)
 	}
-	if err != nil {
-		return 0, err
-	}
-	return fi.Size() + wal.Size(), nil
+	return ratio(took[0], took[1]), nil
 }
 
 // environ is our environment without what would change syncer's configuration.

@@ -20,15 +20,6 @@ func peakOf(p *os.ProcessState) int64 {
 	return 0
 }
 
-// ownPeak is the same of this process.
-func ownPeak() int64 {
-	var ru syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &ru) != nil {
-		return 0
-	}
-	return residentBytes(&ru)
-}
-
 func residentBytes(ru *syscall.Rusage) int64 {
 	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
 		return int64(ru.Maxrss) // bytes
