@@ -112,7 +112,7 @@ func realisticPage(t testing.TB) []byte {
 func BenchmarkDecodePage(b *testing.B) {
 	body := realisticPage(b)
 	env, _ := readEnvelope(body)
-	page, err := decodePage(env.members, "")
+	page, err := decodePage(env.doc, "")
 	if err != nil || len(page.Items) != benchBills {
 		b.Fatal(err, len(page.Items))
 	}
@@ -125,7 +125,7 @@ func BenchmarkDecodePage(b *testing.B) {
 				if !ok {
 					b.Fatal("no result")
 				}
-				if _, err := decodePage(env.members, bb.known); err != nil {
+				if _, err := decodePage(env.doc, bb.known); err != nil {
 					b.Fatal(err)
 				}
 			}
