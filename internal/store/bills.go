@@ -92,16 +92,16 @@ var (
 func (t *Tx) bindState(d *direct, b *bill.Bill) {
 	d.begin()
 	d.text(b.BillNo)
-	d.text(b.BillType)
-	d.text(b.Status)
-	d.text(b.AssetID)
-	d.text(b.MaskedCardNo)
-	d.text(b.CardLast4)
-	d.text(b.CardNickName)
+	d.often(b.BillType)
+	d.often(b.Status)
+	d.often(b.AssetID)
+	d.often(b.MaskedCardNo)
+	d.often(b.CardLast4)
+	d.often(b.CardNickName)
 	d.text(text(b.TransactionTime))
-	d.text(dayText(b.TransactionTime.In(t.s.zone)))
-	d.text(b.MerchantName)
-	d.text(b.BudgetAccountID)
+	d.often(dayText(b.TransactionTime.In(t.s.zone)))
+	d.often(b.MerchantName)
+	d.often(b.BudgetAccountID)
 	for _, a := range [...]*bill.Amount{b.Trade, b.Out, b.In} {
 		if a == nil {
 			d.value(nil)
@@ -109,14 +109,14 @@ func (t *Tx) bindState(d *direct, b *bill.Bill) {
 			continue
 		}
 		d.value(a.Value)
-		d.text(a.Currency)
+		d.often(a.Currency)
 	}
-	d.text(b.ExchangeRate)
-	d.text(b.TradeCountry)
-	d.text(b.FailCode)
-	d.text(b.FailDesc)
+	d.often(b.ExchangeRate)
+	d.often(b.TradeCountry)
+	d.often(b.FailCode)
+	d.often(b.FailDesc)
 	d.value(timeOrNull(b.LastUpdate))
-	d.text(b.Metadata)
+	d.often(b.Metadata)
 	d.value(b.Hash)
 	d.value(string(b.Raw))
 }
@@ -134,7 +134,7 @@ func (t *Tx) InsertBill(account string, b *bill.Bill, ordinal int, now, readAt t
 		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
 	t.bindState(d, b)
-	d.text(account)
+	d.often(account)
 	d.text(b.OrderNo)
 	d.value(int64(ordinal))
 	d.value(run)

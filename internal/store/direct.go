@@ -21,8 +21,13 @@ type direct struct {
 	st   *sqlite3.SQLiteStmt
 	args []driver.NamedValue // those of the next execution
 	n    int                 // how many they are, NULL among them
-	last []driver.Value      // texts as they were bound last
+	last []lastText          // by argument, what often bound last
 	row  []driver.Value      // room for a row of the answer
+}
+
+type lastText struct {
+	text  string
+	value driver.Value
 }
 
 // direct returns the statement for a query, prepared once for the life of the
@@ -49,6 +54,7 @@ func (t *Tx) direct(query string) (*direct, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.last = make([]lastText, d.st.NumInput())
 	t.directs[query] = d
 	return d, nil
 }
@@ -92,20 +98,27 @@ func (d *direct) value(v driver.Value) {
 	}
 }
 
-// text adds a text, NULL if there is none. What a column says often stays the
-// same from row to row, and is not made an argument of anew then.
+// text adds a text, NULL if there is none.
 func (d *direct) text(s string) {
 	if s == "" {
 		d.n++
 		return
 	}
-	for len(d.last) <= d.n {
-		d.last = append(d.last, "")
+	d.value(s)
+}
+
+// often is text for a column that often says what it said in the row before: it
+// is not made an argument of anew then.
+func (d *direct) often(s string) {
+	if s == "" {
+		d.n++
+		return
 	}
-	if have, ok := d.last[d.n].(string); !ok || have != s {
-		d.last[d.n] = s
+	l := &d.last[d.n]
+	if l.text != s || l.value == nil {
+		l.text, l.value = s, s
 	}
-	d.value(d.last[d.n])
+	d.value(l.value)
 }
 
 // do runs a statement that answers nothing. The connection is held for it alone,

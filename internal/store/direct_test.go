@@ -37,7 +37,7 @@ func TestDirect(t *testing.T) {
 		for _, words := range [][]string{{"p", "q", "", "r"}, {"p", "", "", "s"}, {"", "q", "t", "s"}} {
 			d.begin()
 			for _, w := range words {
-				d.text(w)
+				d.often(w)
 			}
 			if _, err := tx.run(d); err != nil {
 				return err

@@ -87,7 +87,7 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 			return nil, err
 		}
 	}
-	rw, err := sqlx.Open("sqlite3", dsn(path, "_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=5000&_txlock=immediate&_cache_size=-65536"))
+	rw, err := sqlx.Open("sqlite3", dsn(path, "_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=5000&_txlock=immediate&_cache_size=-32768"))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}

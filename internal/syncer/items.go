@@ -162,7 +162,7 @@ func (e *engine) stockPage(tx Tx, account string, items []bill.Item) (s *shelf, 
 			return nil, false, err
 		}
 		if !stored {
-			return newShelf(), true, nil
+			return newShelf(len(items)), true, nil
 		}
 	}
 	s, err = e.stock(tx, account, items)
@@ -177,7 +177,7 @@ func (e *engine) stock(tx Tx, account string, items []bill.Item) (*shelf, error)
 			orders = append(orders, b.OrderNo)
 		}
 	}
-	s := newShelf()
+	s := newShelf(len(items))
 	known, err := tx.KnownByOrders(account, orders)
 	if err != nil {
 		return nil, err
