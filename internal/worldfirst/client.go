@@ -289,6 +289,7 @@ func (c *Client) try(ctx context.Context, q call, decode func(*document) error, 
 	env, f := judge(q.op, r, check, c.cfg.Now())
 	if f == nil {
 		err := decode(env.doc)
+		env.doc.release() // those of other answers are few, and not worth the care
 		if err == nil {
 			done(t, r)
 			return nil

@@ -5,23 +5,16 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
+
+	"billsync/internal/bill"
 )
 
-// A fingerprint collects what a bill's fields say, for bill.Bill.Hash. Every
-// piece carries its length, so that two neighbours cannot run together.
+// A fingerprint collects what a bill's fields say, for bill.Bill.Hash. They are
+// added in the order of their names. Every piece carries its length, so that two
+// neighbours cannot run together.
 type fingerprint struct {
-	buf    []byte
-	fields [fields]printed
-	others []printedMember // what is no field; sorted by name, which none shares with a field
-	whole  []byte          // the fields in their order
-}
-
-// A printed is where buf tells what a field says; empty if it says nothing.
-type printed struct{ from, to int }
-
-type printedMember struct {
-	name []byte
-	said printed
+	buf  []byte
+	said int // where in buf the last field's saying begins
 }
 
 // Kinds of what a field says. Each begins what is written about a field.
@@ -32,70 +25,64 @@ const (
 	printJSON   = 'j' // anything else: its JSON, in one canonical form
 )
 
-func (p *fingerprint) reset() {
-	p.buf, p.others, p.fields = p.buf[:0], p.others[:0], [fields]printed{}
+func (p *fingerprint) reset() { p.buf = p.buf[:0] }
+
+// begin writes a field's name, and room for the length of what it says, which
+// is seldom more than a byte.
+func (p *fingerprint) begin(name string) {
+	p.buf = binary.AppendUvarint(p.buf, uint64(len(name)))
+	p.buf = append(p.buf, 0)
+	p.buf = append(p.buf, name...)
+	p.said = len(p.buf)
 }
 
-// put takes buf with something more at its end.
-func (p *fingerprint) put(buf []byte) printed {
-	from := len(p.buf)
+// end takes buf with all that the field of the name says.
+func (p *fingerprint) end(name string, buf []byte) {
 	p.buf = buf
-	return printed{from, len(buf)}
+	at, size := p.said-len(name)-1, len(buf)-p.said
+	if size < 0x80 {
+		buf[at] = byte(size)
+		return
+	}
+	p.buf = slices.Replace(buf, at, at+1, binary.AppendUvarint(nil, uint64(size))...)
 }
 
-func (p *fingerprint) text(text []byte) printed {
-	return p.put(appendSized(append(p.buf, printText), text))
+func (p *fingerprint) text(name string, text []byte) {
+	p.begin(name)
+	p.end(name, appendSized(append(p.buf, printText), text))
 }
 
-func (p *fingerprint) time(nanos int64) printed {
-	return p.put(binary.BigEndian.AppendUint64(append(p.buf, printTime), uint64(nanos)))
+func (p *fingerprint) time(name string, nanos int64) {
+	p.begin(name)
+	p.end(name, binary.BigEndian.AppendUint64(append(p.buf, printTime), uint64(nanos)))
 }
 
 // amount takes the members beside currency and value too: whatever they say, a
 // change of it is a change of the bill.
-func (p *fingerprint) amount(currency []byte, value int64, d *document, others []member) printed {
-	buf := appendSized(append(p.buf, printAmount), currency)
-	buf = binary.BigEndian.AppendUint64(buf, uint64(value))
-	return p.put(appendObject(buf, d, others))
+func (p *fingerprint) amount(name string, a *bill.Amount, d *document, others []member) {
+	p.begin(name)
+	buf := appendSized(append(p.buf, printAmount), a.Currency)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(a.Value))
+	p.end(name, appendObject(buf, d, others))
 }
 
-func (p *fingerprint) json(d *document, v int) printed {
-	return p.put(appendCanonical(append(p.buf, printJSON), d, v))
+func (p *fingerprint) json(name string, d *document, v int) {
+	p.begin(name)
+	p.end(name, appendCanonical(append(p.buf, printJSON), d, v))
 }
 
 // object takes members of which some are texts however they were spelled: 100
 // is "100" in an amount's value.
-func (p *fingerprint) object(d *document, members []member, texts ...string) printed {
-	return p.put(appendObject(append(p.buf, printJSON), d, members, texts...))
+func (p *fingerprint) object(name string, d *document, members []member, texts ...string) {
+	p.begin(name)
+	p.end(name, appendObject(append(p.buf, printJSON), d, members, texts...))
 }
 
-// appendSum appends the hash of all, in hexadecimal digits. The order in which
-// the fields came does not matter.
-func (p *fingerprint) appendSum(dst []byte) []byte {
-	whole, others := p.whole[:0], p.others
-	for f, said := range p.fields {
-		if said.to == 0 {
-			continue
-		}
-		for len(others) > 0 && string(others[0].name) < fieldNames[f] {
-			whole = appendPrinted(whole, others[0].name, p.buf[others[0].said.from:others[0].said.to])
-			others = others[1:]
-		}
-		whole = appendPrinted(whole, fieldNames[f], p.buf[said.from:said.to])
-	}
-	for _, o := range others {
-		whole = appendPrinted(whole, o.name, p.buf[o.said.from:o.said.to])
-	}
-	p.whole = whole
-	sum := sha256.Sum256(whole)
-	return hex.AppendEncode(dst, sum[:16])
-}
-
-func appendPrinted[T ~string | ~[]byte](dst []byte, name T, said []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(name)))
-	dst = binary.AppendUvarint(dst, uint64(len(said)))
-	dst = append(dst, name...)
-	return append(dst, said...)
+// sum returns the hash of all, in hexadecimal digits.
+func (p *fingerprint) sum() (digits [32]byte) {
+	sum := sha256.Sum256(p.buf)
+	hex.Encode(digits[:], sum[:16])
+	return digits
 }
 
 // appendCanonical writes JSON so that equal values give equal bytes and
@@ -133,7 +120,7 @@ func appendObject(dst []byte, d *document, members []member, texts ...string) []
 	return dst
 }
 
-func appendSized(dst, text []byte) []byte {
+func appendSized[T ~string | ~[]byte](dst []byte, text T) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(text)))
 	return append(dst, text...)
 }

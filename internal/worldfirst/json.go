@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -22,6 +23,22 @@ type document struct {
 	broken bool   // some string is no UTF-8
 }
 
+// documents keeps the room for nodes from one answer to the next. Nodes are
+// numbers, so nothing of an answer is kept with them.
+var documents = sync.Pool{New: func() any { return new(document) }}
+
+// maxKeptNodes is the most that is kept of a document: several full pages.
+const maxKeptNodes = 1 << 16
+
+// release gives a document back. Nothing that was asked of it may be used any
+// more, but what it said of src may.
+func (d *document) release() {
+	if cap(d.nodes) <= maxKeptNodes {
+		*d = document{nodes: d.nodes[:0]}
+		documents.Put(d)
+	}
+}
+
 // A node is a value or a member's name. Behind a list stand its elements,
 // behind an object its members, each a name and a value, and behind each value
 // what is in it.
@@ -31,11 +48,12 @@ type node struct {
 	marks    mark
 }
 
-// A mark says why a string does not say what stands between its quotes.
+// A mark says something of a string. Other values have none.
 type mark uint8
 
 const (
-	markEscaped mark = 1 << iota // it holds a backslash
+	markString  mark = 1 << iota // it is one
+	markEscaped                  // it holds a backslash, so that it says something else than its bytes
 	markBroken                   // it is no UTF-8
 )
 
@@ -50,6 +68,9 @@ func (d *document) parse(src []byte) bool {
 	d.src, d.nodes, d.broken = src, d.nodes[:0], false
 	if uint64(len(src)) > math.MaxUint32 {
 		return false // a node could not say where it is; see maxBody
+	}
+	if d.nodes == nil {
+		d.nodes = make([]node, 0, 8+len(src)/12) // bills have a node in 14 bytes
 	}
 	end := d.parseValue(skipSpace(src, 0), 0)
 	return end >= 0 && skipSpace(src, end) == len(src)
@@ -161,8 +182,7 @@ const (
 
 func (d *document) parseString(from int) int {
 	src, i := d.src, from+1
-	var marks mark
-	ascii := true
+	marks, ascii := markString, true
 	for {
 		// Over what needs no look, eight bytes at a time: a byte's high bit is set
 		// here if it is a quote or a backslash, less than a blank, or no ASCII. A
@@ -271,7 +291,7 @@ func skipDigits(b []byte, i int) int {
 }
 
 func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
 		i++
 	}
 	return i
@@ -301,15 +321,17 @@ func (d *document) isScalar(v int) bool {
 // it was received. Bytes that are no UTF-8 become U+FFFD. The result may share
 // the document's memory.
 func (d *document) text(v int) []byte {
-	literal := d.json(v)
-	switch {
-	case literal[0] != '"':
-		return literal
-	case d.nodes[v].marks == 0:
-		return literal[1 : len(literal)-1]
+	n := &d.nodes[v]
+	if n.marks > markString {
+		return d.unescaped(v)
 	}
+	quote := uint32(n.marks)
+	return d.src[n.from+quote : n.to-quote]
+}
+
+func (d *document) unescaped(v int) []byte {
 	var s string
-	if err := json.Unmarshal(literal, &s); err != nil {
+	if err := json.Unmarshal(d.json(v), &s); err != nil {
 		panic("worldfirst: what was taken for a string is none: " + err.Error())
 	}
 	return []byte(s)

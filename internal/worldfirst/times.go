@@ -2,7 +2,6 @@ package worldfirst
 
 import (
 	"errors"
-	"strconv"
 	"time"
 )
 
@@ -10,6 +9,16 @@ var (
 	errTime     = errors.New("not a time: expected ISO 8601 with an offset, or seconds or milliseconds since 1970")
 	errNoOffset = errors.New("the time has no offset, so it may be any of a day's hours")
 )
+
+// Where a few years begin, in seconds since 1970.
+var (
+	year1     = yearBegins(1)
+	year1700  = yearBegins(1700)
+	year2201  = yearBegins(2201)
+	year10000 = yearBegins(10000)
+)
+
+func yearBegins(year int) int64 { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC).Unix() }
 
 // ParseTime reads a time of the provider (API §3.4): ISO 8601 with an explicit
 // offset, with or without a fraction, or a count of seconds (10 digits) or
@@ -77,11 +86,11 @@ func parseInstant(text string) (time.Time, error) {
 		return time.Time{}, err
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
-	if t.Day() != day || t.Month() != time.Month(month) {
+	if month < 1 || month > 12 || day < 1 || day > 28 && t.Day() != day {
 		return time.Time{}, errTime // time.Date makes 1 March of 30 February
 	}
 	t = t.Add(-offset)
-	if y := t.Year(); y < 1 || y > 9999 {
+	if at := t.Unix(); at < year1 || at >= year10000 {
 		return time.Time{}, errTime // it could not be written in four digits
 	}
 	return t, nil
@@ -117,13 +126,14 @@ func number(text string) (int64, bool) {
 	if len(text) < 1 || len(text) > 18 {
 		return 0, false
 	}
+	var n int64
 	for i := range len(text) {
 		if !isDigit(text[i]) {
 			return 0, false
 		}
+		n = n*10 + int64(text[i]-'0')
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err == nil
+	return n, true
 }
 
 // digits reads a few digits that were checked before.
