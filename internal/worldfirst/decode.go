@@ -25,7 +25,7 @@ func DecodeItem(raw []byte) bill.Item {
 	}
 	clean := bytes.Clone(Scrub(raw))
 	var p fingerprint
-	p.text("not JSON", clean)
+	p.text(headingOf("not JSON"), clean)
 	hash := p.sum()
 	return bill.Item{
 		Bill:     bill.Bill{Raw: clean, Hash: string(hash[:])},
@@ -158,7 +158,7 @@ func (d *decoder) decode(item *bill.Item, doc *document, v int) {
 		d.fields()
 		return
 	}
-	d.print.json("", d.doc, v)
+	d.print.json(headingOf(""), d.doc, v)
 	hash := d.print.sum()
 	item.Bill.Hash = string(hash[:])
 	item.Problems = []string{"not an object but " + d.doc.kind(v)}
@@ -208,13 +208,13 @@ func (d *decoder) fields() {
 			continue
 		}
 		for len(others) > 0 && string(others[0].name) < fieldNames[f] {
-			d.print.json(string(others[0].name), d.doc, others[0].value)
+			d.print.json(headingOf(string(others[0].name)), d.doc, others[0].value)
 			others = others[1:]
 		}
 		d.field(field(f), v)
 	}
 	for _, m := range others {
-		d.print.json(string(m.name), d.doc, m.value)
+		d.print.json(headingOf(string(m.name)), d.doc, m.value)
 	}
 	b := &d.item.Bill
 	hash := d.print.sum()
@@ -319,7 +319,7 @@ func (d *decoder) field(f field, v int) {
 	case fieldLastUpdate:
 		d.lastUpdate(v)
 	case fieldMetadata:
-		d.print.json(fieldNames[f], d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		if d.doc.first(v) == '{' {
 			b.Metadata = string(d.doc.json(v)) // any length, so it stands alone
 		}
@@ -330,12 +330,12 @@ func (d *decoder) field(f field, v int) {
 func (d *decoder) text(f field, v int, column *string) {
 	if !d.doc.isScalar(v) {
 		d.problem(f, "%s, not text", d.doc.kind(v))
-		d.print.json(fieldNames[f], d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		return
 	}
 	text := d.doc.text(v)
 	if len(text) > 0 { // says no more than an absent one
-		d.print.text(fieldNames[f], text)
+		d.print.text(fieldHeadings[f], text)
 	}
 	d.column(column, v)
 }
@@ -359,7 +359,7 @@ func (d *decoder) transactionTime(v int) {
 	const f = fieldTransactionTime
 	if !d.doc.isScalar(v) {
 		d.problem(f, "%s, not a time", d.doc.kind(v))
-		d.print.json(fieldNames[f], d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		return
 	}
 	text := d.doc.text(v)
@@ -369,7 +369,7 @@ func (d *decoder) transactionTime(v int) {
 	t, err := parseInstant(string(text))
 	if err != nil {
 		d.problem(f, "%s: %v", quoted(string(text), 60), err)
-		d.print.text(fieldNames[f], text)
+		d.print.text(fieldHeadings[f], text)
 		return
 	}
 	d.item.Bill.TransactionTime, d.transactionTimeOK = t.Truncate(time.Millisecond), true
@@ -382,7 +382,7 @@ func (d *decoder) lastUpdate(v int) {
 	const f = fieldLastUpdate
 	if !d.doc.isScalar(v) {
 		d.problem(f, "%s, not a time", d.doc.kind(v))
-		d.print.json(fieldNames[f], d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		return
 	}
 	text := d.doc.text(v)
@@ -393,16 +393,16 @@ func (d *decoder) lastUpdate(v int) {
 		d.item.Bill.LastUpdate = t.Truncate(time.Millisecond)
 		d.instant(f, t)
 	case len(text) > 0:
-		d.print.text(fieldNames[f], text)
+		d.print.text(fieldHeadings[f], text)
 	}
 }
 
 func (d *decoder) instant(f field, t time.Time) {
 	if at := t.Unix(); at < year1700 || at >= year2201 { // beyond what UnixNano can count
-		d.print.text(fieldNames[f], t.AppendFormat(nil, time.RFC3339Nano))
+		d.print.text(fieldHeadings[f], t.AppendFormat(nil, time.RFC3339Nano))
 		return
 	}
-	d.print.time(fieldNames[f], t.UnixNano())
+	d.print.time(fieldHeadings[f], t.UnixNano())
 }
 
 // amount reads currency and value (API §3.5). A value whose unit is in doubt
@@ -410,43 +410,42 @@ func (d *decoder) instant(f field, t time.Time) {
 func (d *decoder) amount(f field, v int, to **bill.Amount) {
 	if d.doc.first(v) != '{' {
 		d.problem(f, "%s, not an object", d.doc.kind(v))
-		d.print.json(fieldNames[f], d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		return
 	}
-	var room [4]member
-	members := d.doc.appendMembers(room[:0], v)
 	var currency, value int
-	others := 0 // they come to stand before the two
-	for i, m := range members {
-		switch string(m.name) {
+	var room [4]member
+	others := room[:0]
+	for m := v + 1; m < d.doc.next(v); m = d.doc.next(m + 1) {
+		switch name := d.doc.text(m); string(name) {
 		case "currency":
-			currency = m.value
+			currency = m + 1
 		case "value":
-			value = m.value
+			value = m + 1
 		default:
-			members[others], members[i] = m, members[others]
-			others++
+			others = append(others, member{name, m + 1})
 		}
 	}
 	a, reason := d.parseAmount(currency, value)
 	if reason != "" {
 		d.problem(f, "%s", reason)
-		d.print.object(fieldNames[f], d.doc, d.doc.appendMembers(room[:0], v), "currency", "value")
+		d.print.object(fieldHeadings[f], d.doc, d.doc.appendMembers(room[:0], v), "currency", "value")
 		return
 	}
 	d.amounts = append(d.amounts, a)
 	*to = &d.amounts[len(d.amounts)-1]
-	d.print.amount(fieldNames[f], *to, d.doc, members[:others])
+	d.print.amount(fieldHeadings[f], *to, d.doc, d.doc.countedMembers(others))
 }
 
-// parseAmount returns an amount, or the reason why it is none.
+// parseAmount returns an amount, or the reason why it is none; 0 stands for what
+// was not sent.
 func (d *decoder) parseAmount(currency, value int) (a bill.Amount, reason string) {
 	switch {
-	case currency == 0:
+	case currency == 0 || d.doc.isNull(currency):
 		return a, "no currency"
 	case d.doc.first(currency) != '"':
 		return a, "currency is " + d.doc.kind(currency) + ", not text"
-	case value == 0:
+	case value == 0 || d.doc.isNull(value):
 		return a, "no value"
 	case !d.doc.isScalar(value):
 		return a, "value is " + d.doc.kind(value) + ", not a number"
@@ -469,12 +468,12 @@ func (d *decoder) failReason(v int) {
 	b := &d.item.Bill
 	if d.doc.first(v) == '[' {
 		d.problem(f, "%s, not an object", d.doc.kind(v))
-		d.print.json(fieldNames[f], d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		return
 	}
 	if d.doc.isScalar(v) {
 		d.column(&b.FailCode, v)
-		d.print.object(fieldNames[f], d.doc, []member{{[]byte("errorCode"), v}}, "errorCode")
+		d.print.object(fieldHeadings[f], d.doc, []member{{[]byte("errorCode"), v}}, "errorCode")
 		return
 	}
 	var codeDone, descDone bool
@@ -502,7 +501,7 @@ func (d *decoder) failReason(v int) {
 	}
 	var room [4]member
 	members := d.doc.appendMembers(room[:0], v)
-	d.print.object(fieldNames[f], d.doc, members, "errorCode", "errorDesc")
+	d.print.object(fieldHeadings[f], d.doc, members, "errorCode", "errorDesc")
 }
 
 // card fills in what is known of the card (API §8.4). A full number was cut

@@ -14,8 +14,29 @@ import (
 // neighbours cannot run together.
 type fingerprint struct {
 	buf  []byte
-	said int // where in buf the last field's saying begins
+	size int // where in buf the length of what is being added is to stand
+	said int // where that begins
 }
+
+// A heading is what stands before what a field says: its name and room for the
+// length, which is seldom more than a byte.
+type heading struct {
+	text string
+	size int // where the room is
+}
+
+func headingOf(name string) heading {
+	size := binary.AppendUvarint(nil, uint64(len(name)))
+	return heading{string(size) + "\x00" + name, len(size)}
+}
+
+// fieldHeadings are the headings of a bill's fields.
+var fieldHeadings = func() (headings [fields]heading) {
+	for f, name := range fieldNames {
+		headings[f] = headingOf(name)
+	}
+	return headings
+}()
 
 // Kinds of what a field says. Each begins what is written about a field.
 const (
@@ -27,55 +48,51 @@ const (
 
 func (p *fingerprint) reset() { p.buf = p.buf[:0] }
 
-// begin writes a field's name, and room for the length of what it says, which
-// is seldom more than a byte.
-func (p *fingerprint) begin(name string) {
-	p.buf = binary.AppendUvarint(p.buf, uint64(len(name)))
-	p.buf = append(p.buf, 0)
-	p.buf = append(p.buf, name...)
+func (p *fingerprint) begin(h heading) {
+	p.size = len(p.buf) + h.size
+	p.buf = append(p.buf, h.text...)
 	p.said = len(p.buf)
 }
 
-// end takes buf with all that the field of the name says.
-func (p *fingerprint) end(name string, buf []byte) {
-	p.buf = buf
-	at, size := p.said-len(name)-1, len(buf)-p.said
+// end takes buf with all that was to be said.
+func (p *fingerprint) end(buf []byte) {
+	size := len(buf) - p.said
 	if size < 0x80 {
-		buf[at] = byte(size)
+		buf[p.size], p.buf = byte(size), buf
 		return
 	}
-	p.buf = slices.Replace(buf, at, at+1, binary.AppendUvarint(nil, uint64(size))...)
+	p.buf = slices.Replace(buf, p.size, p.size+1, binary.AppendUvarint(nil, uint64(size))...)
 }
 
-func (p *fingerprint) text(name string, text []byte) {
-	p.begin(name)
-	p.end(name, appendSized(append(p.buf, printText), text))
+func (p *fingerprint) text(h heading, text []byte) {
+	p.begin(h)
+	p.end(appendSized(append(p.buf, printText), text))
 }
 
-func (p *fingerprint) time(name string, nanos int64) {
-	p.begin(name)
-	p.end(name, binary.BigEndian.AppendUint64(append(p.buf, printTime), uint64(nanos)))
+func (p *fingerprint) time(h heading, nanos int64) {
+	p.begin(h)
+	p.end(binary.BigEndian.AppendUint64(append(p.buf, printTime), uint64(nanos)))
 }
 
 // amount takes the members beside currency and value too: whatever they say, a
 // change of it is a change of the bill.
-func (p *fingerprint) amount(name string, a *bill.Amount, d *document, others []member) {
-	p.begin(name)
+func (p *fingerprint) amount(h heading, a *bill.Amount, d *document, others []member) {
+	p.begin(h)
 	buf := appendSized(append(p.buf, printAmount), a.Currency)
 	buf = binary.BigEndian.AppendUint64(buf, uint64(a.Value))
-	p.end(name, appendObject(buf, d, others))
+	p.end(appendObject(buf, d, others))
 }
 
-func (p *fingerprint) json(name string, d *document, v int) {
-	p.begin(name)
-	p.end(name, appendCanonical(append(p.buf, printJSON), d, v))
+func (p *fingerprint) json(h heading, d *document, v int) {
+	p.begin(h)
+	p.end(appendCanonical(append(p.buf, printJSON), d, v))
 }
 
 // object takes members of which some are texts however they were spelled: 100
 // is "100" in an amount's value.
-func (p *fingerprint) object(name string, d *document, members []member, texts ...string) {
-	p.begin(name)
-	p.end(name, appendObject(append(p.buf, printJSON), d, members, texts...))
+func (p *fingerprint) object(h heading, d *document, members []member, texts ...string) {
+	p.begin(h)
+	p.end(appendObject(append(p.buf, printJSON), d, members, texts...))
 }
 
 // sum returns the hash of all, in hexadecimal digits.

@@ -45,6 +45,7 @@ func (d *document) release() {
 type node struct {
 	from, to uint32 // in src; a string's quotes included
 	next     uint32 // index of the first node that is not in this one
+	first    byte   // src[from], which tells the kind of value
 	marks    mark
 }
 
@@ -104,7 +105,7 @@ func (d *document) parseObject(i, depth int) int {
 		return -1
 	}
 	src, at := d.src, len(d.nodes)
-	d.nodes = append(d.nodes, node{from: uint32(i)})
+	d.nodes = append(d.nodes, node{from: uint32(i), first: '{'})
 	i = skipSpace(src, i+1)
 	if i < len(src) && src[i] == '}' {
 		return d.close(at, i+1)
@@ -140,7 +141,7 @@ func (d *document) parseList(i, depth int) int {
 		return -1
 	}
 	src, at := d.src, len(d.nodes)
-	d.nodes = append(d.nodes, node{from: uint32(i)})
+	d.nodes = append(d.nodes, node{from: uint32(i), first: '['})
 	i = skipSpace(src, i+1)
 	if i < len(src) && src[i] == ']' {
 		return d.close(at, i+1)
@@ -170,7 +171,7 @@ func (d *document) close(at, end int) int {
 
 // scalar notes a value with nothing in it.
 func (d *document) scalar(from, to int, marks mark) int {
-	d.nodes = append(d.nodes, node{uint32(from), uint32(to), uint32(len(d.nodes) + 1), marks})
+	d.nodes = append(d.nodes, node{uint32(from), uint32(to), uint32(len(d.nodes) + 1), d.src[from], marks})
 	return to
 }
 
@@ -307,7 +308,7 @@ func (d *document) json(v int) []byte { return d.src[d.nodes[v].from:d.nodes[v].
 func (d *document) next(v int) int { return int(d.nodes[v].next) }
 
 // first returns the first byte of a value, which tells its kind.
-func (d *document) first(v int) byte { return d.src[d.nodes[v].from] }
+func (d *document) first(v int) byte { return d.nodes[v].first }
 
 func (d *document) isNull(v int) bool { return d.first(v) == 'n' }
 

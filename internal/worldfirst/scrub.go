@@ -187,7 +187,7 @@ func (s *scrubber) scrub(v int, in scope) {
 			s.scrub(e, in)
 		}
 	case '"':
-		s.text(v, in)
+		s.text(v, in.rule)
 	default:
 		if len(d.json(v)) < minCardDigits {
 			return
@@ -208,11 +208,14 @@ func (s *scrubber) member(m int, f field, in scope) {
 	value := &s.doc.nodes[m+1]
 	switch short := value.to-value.from < minCardDigits; {
 	case f == noField:
-		s.text(m, scope{rule: scrubText})
+		s.text(m, scrubText)
 		if !short {
 			s.scrub(m+1, in.member(s.doc.text(m)))
 		}
-	case !short && (fieldRules[f] != scrubNothing || !s.doc.isScalar(m+1)):
+	case short:
+	case value.first == '"':
+		s.text(m+1, fieldRules[f])
+	default:
 		s.scrub(m+1, fieldScope(f))
 	}
 }
@@ -232,17 +235,16 @@ func (r scrubRule) of(d *document, v int) scrubRule {
 }
 
 // text handles the string v.
-func (s *scrubber) text(v int, in scope) {
+func (s *scrubber) text(v int, rule scrubRule) {
 	literal := s.doc.json(v)
-	if in.rule == scrubNothing || len(literal) < minCardDigits+len(`""`) {
+	if rule == scrubNothing || len(literal) < minCardDigits+len(`""`) {
 		return
 	}
 	if s.doc.nodes[v].marks&markEscaped == 0 {
 		if !hasLongRun(literal) {
 			return
 		}
-		rule := in.rule.of(s.doc, v)
-		if rule == scrubNothing {
+		if rule = rule.of(s.doc, v); rule == scrubNothing {
 			return
 		}
 		var changed bool
@@ -253,8 +255,7 @@ func (s *scrubber) text(v int, in scope) {
 	}
 	// Escapes can hide digits and separators, so what counts is what it says, and
 	// also what it will say in a column, which has no place for U+0000.
-	rule := in.rule.of(s.doc, v)
-	if rule == scrubNothing {
+	if rule = rule.of(s.doc, v); rule == scrubNothing {
 		return
 	}
 	out, changed := appendScrubbed(s.buf[:0], s.doc.text(v), rule)
