@@ -152,7 +152,9 @@ func (d *decoder) decode(item *bill.Item, doc *document, v int) {
 			d.members(v, false)
 		}
 	}
-	item.Bill.Raw = bytes.Clone(d.doc.json(v))
+	raw := d.doc.json(v)
+	item.Bill.Raw = make([]byte, len(raw))
+	copy(item.Bill.Raw, raw)
 	d.print.reset()
 	if d.doc.first(v) == '{' {
 		d.fields()
