@@ -140,31 +140,39 @@ func (d *decoder) decode(item *bill.Item, doc *document, v int) {
 	if doc.broken && !utf8.Valid(doc.json(v)) {
 		v = d.readAgain(bytes.ToValidUTF8(doc.json(v), []byte("\ufffd")))
 	}
-	d.scrub.begin(d.doc, v)
-	if d.doc.first(v) == '{' {
-		d.members(v, true)
-	} else {
-		d.scrub.scrub(v, scope{rule: scrubAny})
-	}
-	if clean := d.scrub.end(); clean != nil {
-		v = d.readAgain(clean)
-		if d.doc.first(v) == '{' {
-			d.members(v, false)
-		}
-	}
-	raw := d.doc.json(v)
-	item.Bill.Raw = make([]byte, len(raw))
-	copy(item.Bill.Raw, raw)
 	d.print.reset()
-	if d.doc.first(v) == '{' {
-		d.fields()
+	d.scrub.begin(d.doc, v)
+	if d.doc.first(v) != '{' {
+		d.scrub.scrub(v, scope{rule: scrubAny})
+		d.noObject(v)
 		return
 	}
+	d.members(v, true)
+	if clean := d.scrub.end(); clean != nil {
+		v = d.readAgain(clean)
+		d.members(v, false)
+	}
+	d.keepRaw(v)
+	d.fields()
+}
+
+// noObject takes a value that is no object, and so no bill.
+func (d *decoder) noObject(v int) {
+	if clean := d.scrub.end(); clean != nil {
+		v = d.readAgain(clean)
+	}
+	d.keepRaw(v)
 	d.print.json(headingOf(""), d.doc, v)
 	hash := d.print.sum()
-	item.Bill.Hash = string(hash[:])
-	item.Problems = []string{"not an object but " + d.doc.kind(v)}
-	item.Rejected = true
+	d.item.Bill.Hash = string(hash[:])
+	d.item.Problems = []string{"not an object but " + d.doc.kind(v)}
+	d.item.Rejected = true
+}
+
+func (d *decoder) keepRaw(v int) {
+	raw := d.doc.json(v)
+	d.item.Bill.Raw = make([]byte, len(raw))
+	copy(d.item.Bill.Raw, raw)
 }
 
 // readAgain replaces the document by a single value that was made of it, and
@@ -239,7 +247,7 @@ func (d *decoder) makeRoom() {
 		case f == int(fieldTrade) || f == int(fieldOut) || f == int(fieldIn):
 			amounts++
 			texts += len("USD")
-		default:
+		case d.doc.isScalar(v) || f == int(fieldFailReason):
 			texts += len(d.doc.json(v))
 		}
 	}
@@ -251,10 +259,11 @@ func (d *decoder) makeRoom() {
 	}
 }
 
-// keep returns a text as a piece of the one string that holds all of the bill's.
+// keep returns a text of the bill's, storable, as a piece of the one string that
+// holds them all.
 func (d *decoder) keep(text []byte) string {
 	from := d.texts.Len()
-	d.texts.Write(text)
+	d.texts.Write(storable(text))
 	return d.texts.String()[from:]
 }
 
@@ -296,7 +305,7 @@ func (d *decoder) field(f field, v int) {
 	case fieldCardNickName:
 		// A user's label, renamed at will: no part of what the bill says.
 		if d.doc.isScalar(v) {
-			d.column(&b.CardNickName, v)
+			b.CardNickName = d.keep(d.doc.text(v))
 		} else {
 			d.problem(f, "%s, not text", d.doc.kind(v))
 		}
@@ -339,22 +348,15 @@ func (d *decoder) text(f field, v int, column *string) {
 	if len(text) > 0 { // says no more than an absent one
 		d.print.text(fieldHeadings[f], text)
 	}
-	d.column(column, v)
+	*column = d.keep(text)
 }
 
-// column takes what a scalar says for a text of the bill.
-func (d *decoder) column(to *string, v int) {
-	*to = d.keep(d.storable(v))
-}
-
-// storable returns what a scalar says, without a character that databases
-// cannot keep in text and JSON can say only by an escape.
-func (d *decoder) storable(v int) []byte {
-	text := d.doc.text(v)
-	if d.doc.nodes[v].marks&markEscaped != 0 {
-		text = bytes.ReplaceAll(text, []byte{0}, nil)
+// storable returns a text without a character that databases cannot keep.
+func storable(text []byte) []byte {
+	if bytes.IndexByte(text, 0) < 0 {
+		return text
 	}
-	return text
+	return bytes.ReplaceAll(text, []byte{0}, nil)
 }
 
 func (d *decoder) transactionTime(v int) {
@@ -388,7 +390,7 @@ func (d *decoder) lastUpdate(v int) {
 		return
 	}
 	text := d.doc.text(v)
-	d.column(&d.item.Bill.LastUpdateRaw, v)
+	d.item.Bill.LastUpdateRaw = d.keep(text)
 	t, err := parseInstant(string(text))
 	switch {
 	case err == nil:
@@ -452,7 +454,7 @@ func (d *decoder) parseAmount(currency, value int) (a bill.Amount, reason string
 	case !d.doc.isScalar(value):
 		return a, "value is " + d.doc.kind(value) + ", not a number"
 	}
-	code := bytes.TrimSpace(d.storable(currency))
+	code := bytes.TrimSpace(storable(d.doc.text(currency)))
 	if len(code) == 0 {
 		return a, "no currency"
 	}
@@ -474,7 +476,7 @@ func (d *decoder) failReason(v int) {
 		return
 	}
 	if d.doc.isScalar(v) {
-		d.column(&b.FailCode, v)
+		b.FailCode = d.keep(d.doc.text(v))
 		d.print.object(fieldHeadings[f], d.doc, []member{{[]byte("errorCode"), v}}, "errorCode")
 		return
 	}
@@ -496,7 +498,7 @@ func (d *decoder) failReason(v int) {
 		switch value := d.doc.find(v, name); {
 		case value == 0:
 		case d.doc.isScalar(value):
-			d.column(to, value)
+			*to = d.keep(d.doc.text(value))
 		default:
 			d.problem(f, "%s is %s, not text", name, d.doc.kind(value))
 		}

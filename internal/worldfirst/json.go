@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"math"
 	"math/bits"
 	"slices"
 	"sync"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -330,12 +330,63 @@ func (d *document) text(v int) []byte {
 	return d.src[n.from+quote : n.to-quote]
 }
 
+// unescaped is text for a string that does not say what its bytes are.
 func (d *document) unescaped(v int) []byte {
-	var s string
-	if err := json.Unmarshal(d.json(v), &s); err != nil {
-		panic("worldfirst: what was taken for a string is none: " + err.Error())
+	literal := d.json(v)
+	said := make([]byte, 0, len(literal))
+	for i := 1; i < len(literal)-1; {
+		if literal[i] != '\\' {
+			r, size := utf8.DecodeRune(literal[i:])
+			said = utf8.AppendRune(said, r)
+			i += size
+			continue
+		}
+		switch c := literal[i+1]; c {
+		case 'u':
+			r := unicodeEscape(literal[i:])
+			i += 6
+			if utf16.IsSurrogate(r) {
+				// Half a character; without its other half it says nothing.
+				if r = utf16.DecodeRune(r, unicodeEscape(literal[i:])); r != utf8.RuneError {
+					i += 6
+				}
+			}
+			said = utf8.AppendRune(said, r)
+			continue
+		case 'b':
+			said = append(said, '\b')
+		case 'f':
+			said = append(said, '\f')
+		case 'n':
+			said = append(said, '\n')
+		case 'r':
+			said = append(said, '\r')
+		case 't':
+			said = append(said, '\t')
+		default:
+			said = append(said, c)
+		}
+		i += 2
 	}
-	return []byte(s)
+	return said
+}
+
+// unicodeEscape returns the character of the escape \uXXXX that b begins with;
+// -1 if it begins with something else.
+func unicodeEscape(b []byte) rune {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return -1
+	}
+	var r rune
+	for _, c := range b[2:6] {
+		if isDigit(c) {
+			c -= '0'
+		} else {
+			c = (c | 0x20) - 'a' + 10
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
 }
 
 // count returns how many elements a list has.
