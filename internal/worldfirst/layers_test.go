@@ -343,10 +343,10 @@ func TestWholeBody(t *testing.T) {
 // TestReadBody announces lengths that are right and wrong.
 func TestReadBody(t *testing.T) {
 	t.Parallel()
-	const limit = 3 * maxTrusted
-	for _, length := range []int{0, 1, 511, 512, 513, 55_000, maxTrusted, maxTrusted + 1, limit, limit + 1, limit + 2} {
+	const limit = maxTrusted + 1000
+	for _, length := range []int{0, 1, 511, 512, 513, 55_000, maxTrusted + 1, limit, limit + 1, limit + 2} {
 		text := strings.Repeat("0123456789", length/10+1)[:length]
-		for _, announced := range []int{-1, 0, 1, length - 1, length, length + 1, 1 << 40} {
+		for _, announced := range []int{-1, 1, length - 1, length, length + 1, 1 << 40} {
 			for name, r := range map[string]io.Reader{
 				"whole":       strings.NewReader(text),
 				"with EOF":    iotest.DataErrReader(strings.NewReader(text)),
