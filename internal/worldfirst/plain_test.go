@@ -900,15 +900,6 @@ func plainAppendMembers(dst []plainMember, b []byte) []plainMember {
 	return dst
 }
 
-func plainFind(members []plainMember, name string) []byte {
-	for _, m := range members {
-		if string(m.name) == name && !plainIsNull(m.value) {
-			return m.value
-		}
-	}
-	return nil
-}
-
 func plainAppendElements(dst [][]byte, b []byte) [][]byte {
 	for i := plainSkipSpace(b, 1); b[i] != ']'; {
 		if b[i] == ',' {
@@ -919,17 +910,6 @@ func plainAppendElements(dst [][]byte, b []byte) [][]byte {
 		i = plainSkipSpace(b, end)
 	}
 	return dst
-}
-
-func plainCountElements(b []byte) int {
-	n := 0
-	for i := plainSkipSpace(b, 1); b[i] != ']'; n++ {
-		if b[i] == ',' {
-			i = plainSkipSpace(b, i+1)
-		}
-		i = plainSkipSpace(b, plainSkipValue(b, i))
-	}
-	return n
 }
 
 func plainIsNull(v []byte) bool { return v[0] == 'n' }
