@@ -276,7 +276,10 @@ func (s *server) prepare() (int, error) {
 		}
 	}
 	s.mu.RUnlock()
-	errs := make([]error, runtime.GOMAXPROCS(0))
+	// Signing takes all cores. Answering takes one, and looks for work on no
+	// other: what is measured is to have them.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU()))
+	errs := make([]error, runtime.NumCPU())
 	var wg sync.WaitGroup
 	for w := range errs {
 		wg.Go(func() {
