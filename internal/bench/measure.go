@@ -75,9 +75,11 @@ type bench struct {
 	key    *rsa.PrivateKey
 	log    io.Writer
 	begun  time.Time
-	cuts   []string // what was measured less of than meant
-	python string   // the program; empty: there is none that will do
-	noPy   string   // why not
+	busy   time.Duration // of the machine, when it began
+	others float64       // processors that other work took, on average
+	cuts   []string      // what was measured less of than meant
+	python string        // the program; empty: there is none that will do
+	noPy   string        // why not
 
 	rounds []round
 	slow   [][]sample // by round, then by slowWidths
@@ -115,7 +117,7 @@ type spreadRound struct{ many, one sample }
 func newBench(ctx context.Context, dir string, size size, log io.Writer) (*bench, error) {
 	y, m, d := time.Now().In(zone).Date()
 	b := &bench{
-		size: size, dir: dir, log: log, begun: time.Now(), syncer: filepath.Join(dir, "syncer"), keys: filepath.Join(dir, "keys"),
+		size: size, dir: dir, log: log, begun: time.Now(), busy: busyTime(), syncer: filepath.Join(dir, "syncer"), keys: filepath.Join(dir, "keys"),
 		today: time.Date(y, m, d, 0, 0, 0, 0, zone),
 	}
 	if runtime.GOOS == "windows" {
@@ -204,6 +206,9 @@ func (b *bench) run(ctx context.Context) error {
 		if err := stage(ctx); err != nil {
 			return err
 		}
+	}
+	if b.busy > 0 {
+		b.others = max(0, (busyTime()-b.busy-childrenTime()-processorTime()).Seconds()/time.Since(b.begun).Seconds())
 	}
 	b.tell("done")
 	return nil
