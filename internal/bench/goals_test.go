@@ -123,7 +123,7 @@ func TestForms(t *testing.T) {
 	if err := json.Unmarshal(doc.Bytes(), &back); err != nil || len(back.Goals) != len(r.Goals) {
 		t.Errorf("the JSON has %d goals, %v, want %d", len(back.Goals), err, len(r.Goals))
 	}
-	path := filepath.Join(t.TempDir(), "benchmarks.md")
+	path := filepath.Join(t.TempDir(), "docs", "benchmarks.md") // the folder is made
 	if err := r.writeMarkdown(path, "make bench-doc"); err != nil {
 		t.Fatal(err)
 	}
