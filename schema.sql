@@ -294,6 +294,7 @@ CREATE TABLE pages (
     items       INTEGER NOT NULL,
     bill_ids    TEXT NOT NULL,              -- JSON array of bill_id
     read_at     TEXT NOT NULL,
+    bills_hash  TEXT,                       -- of what the bills said then; NULL: it must be decoded again
     PRIMARY KEY (pass_id, page_number)
 ) STRICT, WITHOUT ROWID;
 

@@ -3,11 +3,17 @@ package main
 import (
 	"context"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 )
+
+// gcPercent lets garbage pile up to some more than what is in use, which is a few
+// megabytes only: with Go's own 100 the collector takes a tenth of the processor
+// time of a long run.
+const gcPercent = 400
 
 func main() { os.Exit(start()) }
 
@@ -23,6 +29,9 @@ func start() int {
 		stderr:  os.Stderr,
 		environ: os.Environ(),
 		now:     time.Now,
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	ctx, stop := withSignals(context.Background(), g.stopping, os.Exit)
 	defer stop()

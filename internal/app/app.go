@@ -105,7 +105,7 @@ func (a *App) newSyncer(source syncer.Source, st *store.Store) *syncer.Syncer {
 		Zone: s.Timezone, WindowDays: s.WindowDays, PageSize: s.PageSize,
 		Tail: time.Duration(s.TailDays) * 24 * time.Hour, Refresh: time.Duration(s.RefreshDays) * 24 * time.Hour,
 		Audit:         time.Duration(s.AuditDays) * 24 * time.Hour,
-		RetrySchedule: s.RetrySchedule, Concurrency: a.cfg.API.Concurrency, Decode: worldfirst.DecodeItem,
+		RetrySchedule: s.RetrySchedule, Concurrency: a.cfg.API.Concurrency, Decode: worldfirst.DecodeItem, DecodeList: worldfirst.DecodeList,
 	}
 	for _, c := range a.cfg.Enabled() {
 		cfg.Accounts = append(cfg.Accounts, syncer.AccountConfig{Account: vocabulary(c), HistoryStart: a.cfg.HistoryStart(c)})

@@ -1,8 +1,12 @@
 package bill
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // A Span is a stretch of bill time. Whether the provider counts its ends in is
@@ -212,6 +216,28 @@ type PageRecord struct {
 	Items   int
 	BillIDs []int64 // bills of the page, in order; held and rejected items are not among them
 	ReadAt  time.Time
+	// BillsHash stands for what the bills said when the page was stored, empty if
+	// there is more to the page than that. A page that is listed again with the
+	// same Hash is not decoded if they still say so.
+	BillsHash string
+}
+
+// AppendSaid appends what a stored bill says, for PageHash: its Hash, and its
+// card's label, which is stored and no part of that.
+func AppendSaid(dst []byte, hash, cardNickName string) []byte {
+	dst = append(append(dst, hash...), ' ')
+	if cardNickName == "" {
+		return dst
+	}
+	dst = append(strconv.AppendInt(dst, int64(utf8.RuneCountInString(cardNickName)), 10), ' ')
+	return append(dst, cardNickName...)
+}
+
+// PageHash makes a PageRecord's BillsHash of what its bills say, one after the
+// other. It is the same in every process.
+func PageHash(said string) string {
+	sum := sha256.Sum256([]byte(said))
+	return hex.EncodeToString(sum[:16])
 }
 
 // A HeldItem is an item whose identity cannot be told before the pass is over.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -10,38 +11,21 @@ import (
 )
 
 // knownColumns is what Known needs of a bill.
-const knownColumns = `b.bill_id, b.order_no, b.bill_no, unixepoch(b.transaction_time) AS second, b.ordinal, b.content_hash,
+const knownColumns = `b.bill_id, b.order_no, b.bill_no, b.transaction_time, b.ordinal, b.content_hash,
 	b.trade_amount, b.trade_currency, b.asset_id, b.card_last4, b.card_nick_name, b.last_update, b.read_at, b.run_id,
-	b.withdrawn_at IS NOT NULL AS withdrawn`
+	b.withdrawn_at`
 
-type knownRow struct {
-	ID        int64   `db:"bill_id"`
-	OrderNo   string  `db:"order_no"`
-	BillNo    *string `db:"bill_no"`
-	Second    int64   `db:"second"`
-	Ordinal   int     `db:"ordinal"`
-	Hash      string  `db:"content_hash"`
-	Trade     *int64  `db:"trade_amount"`
-	Currency  *string `db:"trade_currency"`
-	AssetID   *string `db:"asset_id"`
-	Last4     *string `db:"card_last4"`
-	NickName  *string `db:"card_nick_name"`
-	Update    stamp   `db:"last_update"`
-	ReadAt    stamp   `db:"read_at"`
-	RunID     int64   `db:"run_id"`
-	Withdrawn bool    `db:"withdrawn"`
-}
-
-func (r *knownRow) known() bill.Known {
+func knownOf(row []driver.Value) (bill.Known, error) {
+	c := columns{row: row}
 	k := bill.Known{
-		ID: r.ID, OrderNo: r.OrderNo, BillNo: deref(r.BillNo), Second: r.Second, Ordinal: r.Ordinal, Hash: r.Hash,
-		AssetID: deref(r.AssetID), CardLast4: deref(r.Last4), CardNickName: deref(r.NickName),
-		LastUpdate: r.Update.Time, ReadAt: r.ReadAt.Time, RunID: r.RunID, Withdrawn: r.Withdrawn,
+		ID: c.int(0), OrderNo: c.text(1), BillNo: c.text(2), Second: c.time(3).Unix(), Ordinal: int(c.int(4)), Hash: c.text(5),
+		AssetID: c.text(8), CardLast4: c.text(9), CardNickName: c.text(10), LastUpdate: c.time(11), ReadAt: c.time(12),
+		RunID: c.int(13), Withdrawn: row[14] != nil,
 	}
-	if r.Trade != nil && r.Currency != nil {
-		k.Trade = &bill.Amount{Currency: *r.Currency, Value: *r.Trade}
+	if row[6] != nil && row[7] != nil {
+		k.Trade = &bill.Amount{Currency: c.text(7), Value: c.int(6)}
 	}
-	return k
+	return k, c.err
 }
 
 func deref(s *string) string {
@@ -73,15 +57,13 @@ func (t *Tx) known(doing, query, account string, keys []string) ([]bill.Known, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
-	var rows []knownRow
-	if err := t.rows(doing, &rows, query, string(list), account); err != nil {
-		return nil, err
-	}
-	out := make([]bill.Known, len(rows))
-	for i := range rows {
-		out[i] = rows[i].known()
-	}
-	return out, nil
+	var out []bill.Known
+	err = t.each(doing, query, []any{string(list), account}, func(row []driver.Value) error {
+		k, err := knownOf(row)
+		out = append(out, k)
+		return err
+	})
+	return out, err
 }
 
 // stateColumns are the columns of a bill that make up a state of it, in the
@@ -93,8 +75,9 @@ const stateColumns = `bill_no, bill_type, bill_status, asset_id, masked_card_no,
 var (
 	stateCount = len(strings.Split(stateColumns, ","))
 
-	insertBill = `INSERT INTO bills (` + stateColumns + `, account, order_no, ordinal, first_seen_at, changed_at, read_at, run_id)
-		VALUES (` + strings.Repeat("?, ", stateCount) + `?, ?, ?, ?, ?, ?, ?)`
+	insertBill = `INSERT INTO bills (` + stateColumns + `, account, order_no, ordinal, run_id, read_at, first_seen_at, changed_at)
+		VALUES (` + strings.Repeat("?, ", stateCount) + `?26, ?27, ?28, ?29, ?30, ?31, ?31)
+		ON CONFLICT (account, bill_no) WHERE bill_no IS NOT NULL DO NOTHING`
 
 	updateBill = `UPDATE bills SET (` + stateColumns + `, ordinal, changed_at, read_at, run_id, withdrawn_at)
 		= (` + strings.Repeat("?, ", stateCount) + `?, ?, ?, ?, NULL) WHERE bill_id = ?`
@@ -105,43 +88,84 @@ var (
 		SELECT bill_id, min(changed_at, ?), ?, run_id, withdrawn_at, ` + stateColumns + ` FROM bills WHERE bill_id = ?`
 )
 
-func (t *Tx) stateValues(b *bill.Bill) []any {
-	return []any{
-		orNull(b.BillNo), orNull(b.BillType), orNull(b.Status), orNull(b.AssetID), orNull(b.MaskedCardNo), orNull(b.CardLast4),
-		orNull(b.CardNickName), text(b.TransactionTime), b.TransactionTime.In(t.s.zone).Format(time.DateOnly),
-		orNull(b.MerchantName), orNull(b.BudgetAccountID),
-		value(b.Trade), currency(b.Trade), value(b.Out), currency(b.Out), value(b.In), currency(b.In),
-		orNull(b.ExchangeRate), orNull(b.TradeCountry), orNull(b.FailCode), orNull(b.FailDesc),
-		timeOrNull(b.LastUpdate), orNull(b.Metadata), b.Hash, string(b.Raw),
+// bindState binds what makes up a state of a bill.
+func (t *Tx) bindState(d *direct, b *bill.Bill) {
+	d.begin()
+	d.text(b.BillNo)
+	d.often(b.BillType)
+	d.often(b.Status)
+	d.often(b.AssetID)
+	d.often(b.MaskedCardNo)
+	d.often(b.CardLast4)
+	d.often(b.CardNickName)
+	d.text(text(b.TransactionTime))
+	d.often(dayText(b.TransactionTime.In(t.s.zone)))
+	d.often(b.MerchantName)
+	d.often(b.BudgetAccountID)
+	for _, a := range [...]*bill.Amount{b.Trade, b.Out, b.In} {
+		if a == nil {
+			d.value(nil)
+			d.value(nil)
+			continue
+		}
+		d.value(a.Value)
+		d.often(a.Currency)
 	}
-}
-
-func value(a *bill.Amount) any {
-	if a == nil {
-		return nil
-	}
-	return a.Value
-}
-
-func currency(a *bill.Amount) any {
-	if a == nil {
-		return nil
-	}
-	return a.Currency
+	d.often(b.ExchangeRate)
+	d.often(b.TradeCountry)
+	d.often(b.FailCode)
+	d.often(b.FailDesc)
+	d.value(timeOrNull(b.LastUpdate))
+	d.often(b.Metadata)
+	d.value(b.Hash)
+	d.value(string(b.Raw))
 }
 
 // InsertBill stores a bill that is new. The ordinal tells it apart from stored
-// bills of the same order and second.
+// bills of the same order and second. It returns 0, and stores nothing, if there
+// is a bill with that number already.
 func (t *Tx) InsertBill(account string, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) (int64, error) {
+	const doing = "storing a bill"
 	if err := t.knowReason(b); err != nil {
 		return 0, err
 	}
-	args := append(t.stateValues(b), account, b.OrderNo, ordinal, text(now), text(now), text(readAt), run)
-	return t.insert("storing a bill", insertBill, args...)
+	d, err := t.direct(insertBill)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	t.bindState(d, b)
+	d.often(account)
+	d.text(b.OrderNo)
+	d.value(int64(ordinal))
+	d.value(run)
+	d.value(t.stamp(&t.readAt, readAt))
+	d.value(t.stamp(&t.now, now))
+	res, err := t.run(d)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	if n, err := res.RowsAffected(); n == 0 || err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+// A stamped is a time and how it is stored: many rows have the same.
+type stamped struct {
+	at   time.Time
+	text driver.Value
+}
+
+func (t *Tx) stamp(s *stamped, at time.Time) driver.Value {
+	if s.text == nil || !s.at.Equal(at) {
+		s.at, s.text = at, text(at)
+	}
+	return s.text
 }
 
 // UpdateBill stores a later state of a bill and keeps the one before.
 func (t *Tx) UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) error {
+	const doing = "storing a bill's change"
 	if err := t.knowReason(b); err != nil {
 		return err
 	}
@@ -151,8 +175,33 @@ func (t *Tx) UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Ti
 	if err := t.straighten(id, now); err != nil {
 		return err
 	}
-	args := append(t.stateValues(b), ordinal, text(now), text(readAt), run, id)
-	return t.exec("storing a bill's change", updateBill, args...)
+	d, err := t.direct(updateBill)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	t.bindState(d, b)
+	d.value(int64(ordinal))
+	d.value(t.stamp(&t.now, now))
+	d.value(t.stamp(&t.readAt, readAt))
+	d.value(run)
+	d.value(id)
+	if _, err := t.run(d); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}
+
+// AnyBetween reports whether a bill of an account is stored, withdrawn or not,
+// whose time lies between two seconds, both included.
+func (t *Tx) AnyBetween(account string, from, to int64) (bool, error) {
+	found := false
+	err := t.each("looking for stored bills", `
+		SELECT 1 FROM bills WHERE account = ? AND transaction_time >= ? AND transaction_time < ? LIMIT 1`,
+		[]any{account, text(time.Unix(from, 0)), text(time.Unix(to+1, 0))}, func([]driver.Value) error {
+			found = true
+			return nil
+		})
+	return found, err
 }
 
 // straighten ends the earlier states of a bill by now, should a clock that was

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -118,12 +119,13 @@ func (t *Tx) knownByIDs(ids []int64) ([]bill.Known, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading bills: %w", err)
 	}
-	var rows []knownRow
-	err = t.rows("reading bills", &rows, `
-		SELECT `+knownColumns+` FROM bills b WHERE b.bill_id IN (SELECT value FROM json_each(?)) ORDER BY b.bill_id`, string(list))
-	out := make([]bill.Known, len(rows))
-	for i := range rows {
-		out[i] = rows[i].known()
-	}
+	var out []bill.Known
+	err = t.each("reading bills", `
+		SELECT `+knownColumns+` FROM bills b WHERE b.bill_id IN (SELECT value FROM json_each(?)) ORDER BY b.bill_id`,
+		[]any{string(list)}, func(row []driver.Value) error {
+			k, err := knownOf(row)
+			out = append(out, k)
+			return err
+		})
 	return out, err
 }

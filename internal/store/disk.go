@@ -27,10 +27,15 @@ func denied(err error) bool {
 	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS)
 }
 
+// errMisread says that a value was not what the schema says.
+var errMisread = errors.New("reading a row")
+
 // misread reports whether a value was not what the schema says: STRICT tables
 // and this program's own writing leave damage as the reason. database/sql has
 // no type for such an error.
-func misread(err error) bool { return strings.Contains(err.Error(), "sql: Scan error on column") }
+func misread(err error) bool {
+	return errors.Is(err, errMisread) || strings.Contains(err.Error(), "sql: Scan error on column")
+}
 
 // broken is the Problem of a disk that does not do what it is told.
 func broken(path, doing string, err error) error {

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"billsync/internal/bill"
@@ -116,8 +119,8 @@ func (t *Tx) SavePage(p *bill.PageRecord) error {
 		ids = []byte("[]")
 	}
 	return t.exec("saving a page", `
-		INSERT INTO pages (pass_id, page_number, page_hash, items, bill_ids, read_at) VALUES (?, ?, ?, ?, ?, ?)`,
-		p.PassID, p.Number, p.Hash, p.Items, string(ids), text(p.ReadAt))
+		INSERT INTO pages (pass_id, page_number, page_hash, items, bill_ids, read_at, bills_hash) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		p.PassID, p.Number, p.Hash, p.Items, string(ids), text(p.ReadAt), orNull(p.BillsHash))
 }
 
 // Pages calls fn for each page that a pass has stored, in order.
@@ -148,6 +151,68 @@ func (t *Tx) Pages(pass int64, fn func(bill.PageRecord) error) error {
 	}
 	return rows.Err()
 }
+
+// KnownPages returns the hashes of those pages of the last finished pass of a
+// window (0: the tail) that need not be decoded if they are listed again.
+func (t *Tx) KnownPages(account string, window int64) (map[int]string, error) {
+	var known map[int]string
+	err := t.each("reading the pages of the last pass", `
+		SELECT g.page_number, g.page_hash FROM passes p CROSS JOIN pages g ON g.pass_id = p.pass_id
+		WHERE p.account = ? AND p.window_id IS ? AND p.state = 'done' AND g.bills_hash IS NOT NULL`,
+		[]any{account, windowOrNull(window)}, func(row []driver.Value) error {
+			if known == nil {
+				known = map[int]string{}
+			}
+			c := columns{row: row}
+			known[int(c.int(0))] = c.text(1)
+			return c.err
+		})
+	return known, err
+}
+
+// RecordedBills returns the keys of the bills on a page of the last finished pass
+// of a window (0: the tail), and a hash of them. The keys are nil if one of the
+// bills is not there any more, was withdrawn or has changed since.
+func (t *Tx) RecordedBills(account string, window int64, page int) (ids []int64, hash string, err error) {
+	const doing = "reading a page of the last pass"
+	var list string
+	err = t.each(doing, `
+		SELECT g.bill_ids, g.bills_hash FROM passes p CROSS JOIN pages g ON g.pass_id = p.pass_id
+		WHERE p.account = ? AND p.window_id IS ? AND p.state = 'done' AND g.page_number = ? AND g.bills_hash IS NOT NULL
+		LIMIT 1`,
+		[]any{account, windowOrNull(window), page}, func(row []driver.Value) error {
+			c := columns{row: row}
+			list, hash = c.text(0), c.text(1)
+			return c.err
+		})
+	if err != nil || list == "" {
+		return nil, "", err
+	}
+	ids = make([]int64, 0, strings.Count(list, ",")+1)
+	if err := eachID(list, func(id int64) { ids = append(ids, id) }); err != nil {
+		return nil, "", fmt.Errorf("%s: %w", doing, err)
+	}
+	// Bills that were stored together are neighbours: they are found without a
+	// search for each.
+	from, args := "json_each(?) j CROSS JOIN bills b ON b.bill_id = j.value WHERE", []any{list}
+	if n := len(ids); n > 0 && ids[n-1]-ids[0] == int64(n-1) && slices.IsSorted(ids) {
+		from, args = "bills b WHERE b.bill_id BETWEEN ? AND ? AND", []any{ids[0], ids[n-1]}
+	}
+	n, same := 0, false
+	err = t.each(doing, "SELECT count(*), group_concat("+billSaid+", '') FROM "+from+" b.withdrawn_at IS NULL",
+		args, func(row []driver.Value) error {
+			c := columns{row: row}
+			n, same = int(c.int(0)), bill.PageHash(c.text(1)) == hash
+			return c.err
+		})
+	if err != nil || n != len(ids) || !same {
+		return nil, "", err
+	}
+	return ids, hash, nil
+}
+
+// billSaid is what bill.AppendSaid writes of a bill.
+const billSaid = "b.content_hash || ' ' || coalesce(length(b.card_nick_name) || ' ' || b.card_nick_name, '')"
 
 // Hold keeps an item whose identity is settled at the end of its pass.
 func (t *Tx) Hold(pass int64, h *bill.HeldItem) error {

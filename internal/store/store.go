@@ -43,6 +43,7 @@ type Store struct {
 	rw      *sqlx.DB   // nil for a reader
 	conn    *sqlx.Conn // the one connection that writes
 	stmts   map[string]*sqlx.Stmt
+	directs map[string]*direct
 	reasons map[string]bool // fail reasons known to be in the table
 }
 
@@ -86,12 +87,12 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 			return nil, err
 		}
 	}
-	rw, err := sqlx.Open("sqlite3", dsn(path, "_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=5000&_txlock=immediate&_cache_size=-65536"))
+	rw, err := sqlx.Open("sqlite3", dsn(path, "_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=5000&_txlock=immediate&_cache_size=-32768"))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	rw.SetMaxOpenConns(1)
-	s := &Store{path: path, rw: rw, zone: zone, stmts: map[string]*sqlx.Stmt{}, reasons: map[string]bool{}}
+	s := &Store{path: path, rw: rw, zone: zone, stmts: map[string]*sqlx.Stmt{}, directs: map[string]*direct{}, reasons: map[string]bool{}}
 	if s.conn, err = rw.Connx(ctx); err != nil {
 		_ = rw.Close()
 		return nil, explain(path, "opening", err)
@@ -156,6 +157,9 @@ func (s *Store) Close() error {
 	var errs []error
 	for _, st := range s.stmts {
 		errs = append(errs, st.Close())
+	}
+	for _, d := range s.directs {
+		errs = append(errs, d.st.Close())
 	}
 	if s.ro != nil {
 		errs = append(errs, s.ro.Close())
@@ -378,43 +382,12 @@ func (p *Problem) Error() string { return fmt.Sprintf("database %s: %s: %v", p.P
 func (p *Problem) Hint() string  { return p.Advice }
 func (p *Problem) Unwrap() error { return p.Err }
 
-// timeFormat is how times stand in the database: UTC, milliseconds, sortable.
-const timeFormat = "2006-01-02T15:04:05.000Z"
-
-func text(t time.Time) string { return t.UTC().Format(timeFormat) }
-
 // orNull turns what was not said into NULL.
 func orNull(s string) any {
 	if s == "" {
 		return nil
 	}
 	return s
-}
-
-func timeOrNull(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return text(t)
-}
-
-// A stamp scans our time columns; NULL is the zero time.
-type stamp struct{ time.Time }
-
-func (t *stamp) Scan(v any) error {
-	switch v := v.(type) {
-	case nil:
-		t.Time = time.Time{}
-		return nil
-	case string:
-		at, err := time.Parse(timeFormat, v)
-		if err != nil {
-			return fmt.Errorf("reading a time: %w", err)
-		}
-		t.Time = at
-		return nil
-	}
-	return fmt.Errorf("reading a time: it is a %T", v)
 }
 
 // IntegrityCheck runs SQLite's own check and returns what it found, nothing if

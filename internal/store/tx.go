@@ -12,10 +12,13 @@ import (
 // A Tx is one transaction. Its methods are what the sync needs; each is one
 // statement or a few.
 type Tx struct {
-	s     *Store
-	ctx   context.Context // of the writing transaction it cannot be cancelled: see Update
-	conn  *sqlx.Conn
-	stmts map[string]*sqlx.Stmt // prepared on conn
+	s       *Store
+	ctx     context.Context // of the writing transaction it cannot be cancelled: see Update
+	conn    *sqlx.Conn
+	stmts   map[string]*sqlx.Stmt // prepared on conn
+	directs map[string]*direct    // the same, at the driver's level
+
+	now, readAt stamped
 
 	reasons []string // fail reasons this transaction made sure of
 }
@@ -32,18 +35,18 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx = context.WithoutCancel(ctx)
-	if _, err := s.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	t := &Tx{s: s, ctx: ctx, conn: s.conn, stmts: s.stmts, directs: s.directs}
+	if _, err := t.do("BEGIN IMMEDIATE", nil); err != nil {
 		return explain(s.path, "beginning a transaction", err)
 	}
 	done := false
 	defer func() { // also when fn panics
 		if !done {
-			if _, e := s.conn.ExecContext(ctx, "ROLLBACK"); e != nil && err == nil {
+			if _, e := t.do("ROLLBACK", nil); e != nil && err == nil {
 				err = explain(s.path, "rolling back", e)
 			}
 		}
 	}()
-	t := &Tx{s: s, ctx: ctx, conn: s.conn, stmts: s.stmts}
 	if err := fn(t); err != nil {
 		var e sqlite3.Error
 		if errors.As(err, &e) || misread(err) {
@@ -51,7 +54,7 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (err error) {
 		}
 		return err
 	}
-	if _, err := s.conn.ExecContext(ctx, "COMMIT"); err != nil {
+	if _, err := t.do("COMMIT", nil); err != nil {
 		return explain(s.path, "committing", err)
 	}
 	done = true
@@ -67,10 +70,13 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return explain(s.path, "opening", err)
 	}
-	t := &Tx{s: s, ctx: ctx, conn: conn, stmts: map[string]*sqlx.Stmt{}}
+	t := &Tx{s: s, ctx: ctx, conn: conn, stmts: map[string]*sqlx.Stmt{}, directs: map[string]*direct{}}
 	defer func() {
 		for _, st := range t.stmts {
 			_ = st.Close() // of a connection that is given back
+		}
+		for _, d := range t.directs {
+			_ = d.st.Close()
 		}
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		_ = conn.Close()
@@ -110,11 +116,7 @@ func (t *Tx) exec(doing, query string, args ...any) error {
 
 // affected runs a prepared statement and returns how many rows it touched.
 func (t *Tx) affected(doing, query string, args ...any) (int64, error) {
-	st, err := t.prepared(query)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", doing, err)
-	}
-	res, err := st.ExecContext(t.ctx, args...)
+	res, err := t.do(query, args)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -123,11 +125,7 @@ func (t *Tx) affected(doing, query string, args ...any) (int64, error) {
 
 // insert runs a prepared INSERT and returns the new row's key.
 func (t *Tx) insert(doing, query string, args ...any) (int64, error) {
-	st, err := t.prepared(query)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", doing, err)
-	}
-	res, err := st.ExecContext(t.ctx, args...)
+	res, err := t.do(query, args)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", doing, err)
 	}

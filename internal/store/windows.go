@@ -100,14 +100,10 @@ func (t *Tx) Windows(account string) ([]bill.Window, error) {
 // there already is left as it is, and ID stays 0.
 func (t *Tx) InsertWindow(w *bill.Window) error {
 	args := append([]any{w.Account, text(w.Start), text(w.End), w.Zone, w.OpenEnd, timeOrNull(w.RereadAt)}, progressValues(&w.Progress)...)
-	st, err := t.prepared(`
-		INSERT INTO windows (account, window_start, window_end, zone, open_end, reread_at, ` + savedColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ` + savedMarks + `)
-		ON CONFLICT (account, window_start, window_end) DO NOTHING`)
-	if err != nil {
-		return fmt.Errorf("adding a window: %w", err)
-	}
-	res, err := st.ExecContext(t.ctx, args...)
+	res, err := t.do(`
+		INSERT INTO windows (account, window_start, window_end, zone, open_end, reread_at, `+savedColumns+`)
+		VALUES (?, ?, ?, ?, ?, ?, `+savedMarks+`)
+		ON CONFLICT (account, window_start, window_end) DO NOTHING`, args)
 	if err != nil {
 		return fmt.Errorf("adding a window: %w", err)
 	}

@@ -138,17 +138,17 @@ func (e *engine) takeCount(tx Tx, r *reading, p bill.Page) error {
 	if c.page == 1 {
 		c.counts[q.status] = p.TotalCount
 	}
-	c.listed += len(p.Items)
+	c.listed += p.Count
 	if q.size > 1 {
-		if _, err := e.storeItems(tx, r, c.page, p); err != nil {
+		if _, _, err := e.storeItems(tx, r, c.page, p); err != nil {
 			return err
 		}
-		r.acct.stats.Read += len(p.Items)
+		r.acct.stats.Read += p.Count
 		if r.overtaken != "" {
 			return e.readInFull(tx, r, fmt.Sprintf("order %s is listed in an earlier state than the stored one", r.overtaken))
 		}
 	}
-	more := q.size > 1 && len(p.Items) > 0 && c.listed < p.TotalCount
+	more := q.size > 1 && p.Count > 0 && c.listed < p.TotalCount
 	if more && (q.always || p.TotalCount != c.stored[q.status]) {
 		c.page++
 		return nil

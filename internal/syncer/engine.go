@@ -99,6 +99,11 @@ func (a *account) readyOnes(window int) (n int) {
 	return n
 }
 
+// ready reports whether one of its readings has a request to be made.
+func (a *account) ready(window int) bool {
+	return slices.ContainsFunc(a.active, func(r *reading) bool { return r.ready(window) })
+}
+
 // busy reports whether it has work left.
 func (a *account) busy(now time.Time) bool {
 	return a.refused == nil && (len(a.queue)+len(a.chases)+len(a.active) > 0 || a.tailDue(now))
@@ -216,7 +221,7 @@ func (e *engine) work(ctx context.Context) error {
 func (e *engine) collect(batch []answer) []answer {
 	rows, until := 0, time.Now().Add(batchTime)
 	for {
-		rows += len(batch[len(batch)-1].page.Items)
+		rows += batch[len(batch)-1].page.Count
 		if rows >= batchRows || time.Now().After(until) {
 			return batch
 		}
@@ -266,6 +271,9 @@ func (e *engine) handle(tx Tx, a answer) error {
 	}
 	e.slowdowns = 0
 	e.learnClock(&a.page)
+	if !a.page.Unchanged {
+		a.page.Count = len(a.page.Items)
+	}
 	if !r.acct.answered {
 		r.acct.answered = true
 		if err := tx.SaveRefusal(r.acct.Name, nil, e.now()); err != nil {
@@ -400,12 +408,10 @@ func (e *engine) pick() *account {
 	share := max(1, (e.cfg.Concurrency+busy-1)/max(1, busy))
 	var best *account
 	for _, a := range e.accounts {
-		if a.refused != nil || a.flight >= share || (!a.answered && a.flight+a.held > 0) || a.readyOnes(e.cfg.Concurrency) == 0 {
+		if a.refused != nil || a.flight >= share || (!a.answered && a.flight+a.held > 0) || (best != nil && !before(a, best)) || !a.ready(e.cfg.Concurrency) {
 			continue
 		}
-		if best == nil || before(a, best) {
-			best = a
-		}
+		best = a
 	}
 	return best
 }

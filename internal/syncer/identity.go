@@ -23,8 +23,9 @@ type shelf struct {
 	byBillNo map[string]*bill.Known
 }
 
-func newShelf() *shelf {
-	return &shelf{map[string][]*bill.Known{}, map[string]*bill.Known{}}
+// newShelf returns one with room for a page.
+func newShelf(orders int) *shelf {
+	return &shelf{make(map[string][]*bill.Known, orders), make(map[string]*bill.Known, orders)}
 }
 
 func (s *shelf) put(k *bill.Known) {

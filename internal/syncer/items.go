@@ -1,6 +1,9 @@
 package syncer
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,24 +15,55 @@ import (
 // read again first.
 const maxLookups = 20
 
-// storeItems brings the items of a page to their rows and returns the ids of
-// the bills among them.
-func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, error) {
-	shelf, err := e.stock(tx, r.acct.Name, p.Items)
-	if err != nil {
-		return nil, err
+// storePage brings the items of a page to their rows and returns the ids of the
+// bills among them, and a hash if that is all there is to say of the page.
+//
+// A page that is listed as the last finished pass had it needs no more than a
+// look whether its bills are still as they were then.
+func (e *engine) storePage(tx Tx, r *reading, page int, p bill.Page) (ids []int64, hash string, err error) {
+	if p.Unchanged {
+		if ids, hash, err = tx.RecordedBills(r.acct.Name, r.windowID(), page); err != nil {
+			return nil, "", err
+		}
+		if len(ids) == p.Count && !slices.ContainsFunc(ids, r.seen.has) {
+			for _, id := range ids {
+				r.seen.add(id)
+			}
+			e.run.Read += p.Count
+			return ids, hash, nil
+		}
+		if p.Items, err = e.cfg.DecodeList(p.List); err != nil {
+			return nil, "", fmt.Errorf("decoding page %d: %w", page, err)
+		}
 	}
-	ids := make([]int64, 0, len(p.Items))
+	return e.storeItems(tx, r, page, p)
+}
+
+// storeItems is storePage for a page that was decoded.
+func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int64, hash string, err error) {
+	shelf, fresh, err := e.stockPage(tx, r.acct.Name, p.Items)
+	if err != nil {
+		return nil, "", err
+	}
+	ids = make([]int64, 0, len(p.Items))
+	var said []byte
+	plain := true                             // every item is a bill that says what is stored
 	here := map[int64]bool{}                  // met on this page
 	sure := make([]*bill.Known, len(p.Items)) // their rows, where there is no doubt
-	for i := range p.Items {
-		if b := &p.Items[i].Bill; !p.Items[i].Rejected {
-			if k := certain(b, shelf, func(id int64) bool { return here[id] || r.seen.has(id) }); k != nil {
-				sure[i], here[k.ID] = k, true
+	seen := func(id int64) bool { return here[id] || r.seen.has(id) }
+	ascertain := func(from int) {
+		for i := from; i < len(p.Items); i++ {
+			if b := &p.Items[i].Bill; !p.Items[i].Rejected {
+				if k := certain(b, shelf, seen); k != nil {
+					sure[i], here[k.ID] = k, true
+				}
 			}
 		}
 	}
-	for i := range p.Items {
+	if !fresh {
+		ascertain(0)
+	}
+	for i := 0; i < len(p.Items); i++ {
 		it := &p.Items[i]
 		e.run.Read++
 		if it.Rejected && r.chase != nil {
@@ -37,14 +71,15 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 		}
 		if it.Rejected {
 			r.pass.Rejected++
+			plain = false
 			if err := tx.Reject(it, 0, reason(it), &r.pass, page, e.now()); err != nil {
-				return nil, err
+				return nil, "", err
 			}
 			continue
 		}
 		k, m := sure[i], isRow
 		if k == nil {
-			k, m = identify(&it.Bill, shelf, func(id int64) bool { return here[id] || r.seen.has(id) })
+			k, m = identify(&it.Bill, shelf, seen)
 			// A list by status does not show the bills that look alike and have
 			// another one: their order does.
 			if m == isRow && r.chase != nil {
@@ -66,34 +101,83 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) ([]int64, 
 			}
 			if r.chase == nil {
 				if err := tx.Hold(r.pass.ID, &h); err != nil {
-					return nil, err
+					return nil, "", err
 				}
 			}
 			r.held = append(r.held, h)
 			continue
 		}
 		id, err := e.apply(tx, r, shelf, it, k, page, p.AskedAt)
+		if errors.Is(err, errNumberKnown) && fresh {
+			// The bill is stored with another time. From here on the page is
+			// like any other.
+			fresh = false
+			if err := e.stockNumbers(tx, r.acct.Name, shelf, p.Items); err != nil {
+				return nil, "", err
+			}
+			ascertain(i)
+			e.run.Read--
+			i--
+			continue
+		}
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		r.seen.add(id)
 		here[id] = true
 		ids = append(ids, id)
+		plain = plain && len(it.Problems) == 0 && (k == nil || k.Hash == it.Bill.Hash)
+		said = bill.AppendSaid(said, it.Bill.Hash, it.Bill.CardNickName)
 	}
-	return ids, nil
+	if !plain || len(ids) != len(p.Items) {
+		return ids, "", nil
+	}
+	return ids, bill.PageHash(string(said)), nil
 }
 
 func reason(it *bill.Item) string { return strings.Join(it.Problems, "; ") }
 
+// errNumberKnown says that a bill that looked new has the number of a stored one.
+var errNumberKnown = errors.New("a bill with this number is stored already")
+
+// stockPage loads what is known of the bills on a page. Most pages of a first
+// load are fresh: no bill is stored that was made when one of theirs was. Then
+// only a number can make one of them a stored bill, and the database tells as it
+// is stored.
+func (e *engine) stockPage(tx Tx, account string, items []bill.Item) (s *shelf, fresh bool, err error) {
+	first, last, any := int64(0), int64(0), false
+	for i := range items {
+		if items[i].Rejected {
+			continue
+		}
+		second := items[i].Bill.Second()
+		if !any {
+			first, last, any = second, second, true
+		}
+		first, last = min(first, second), max(last, second)
+	}
+	if any {
+		stored, err := tx.AnyBetween(account, first, last)
+		if err != nil {
+			return nil, false, err
+		}
+		if !stored {
+			return newShelf(len(items)), true, nil
+		}
+	}
+	s, err = e.stock(tx, account, items)
+	return s, false, err
+}
+
 // stock loads what is known of the bills on a page.
 func (e *engine) stock(tx Tx, account string, items []bill.Item) (*shelf, error) {
-	var orders, numbers []string
+	var orders []string
 	for i := range items {
 		if b := &items[i].Bill; !items[i].Rejected {
 			orders = append(orders, b.OrderNo)
 		}
 	}
-	s := newShelf()
+	s := newShelf(len(items))
 	known, err := tx.KnownByOrders(account, orders)
 	if err != nil {
 		return nil, err
@@ -101,22 +185,26 @@ func (e *engine) stock(tx Tx, account string, items []bill.Item) (*shelf, error)
 	for i := range known {
 		s.put(&known[i])
 	}
-	// A number is looked up by itself only if its order does not have it.
+	return s, e.stockNumbers(tx, account, s, items)
+}
+
+// stockNumbers loads what is known under the numbers on a page. A number is
+// looked up by itself only if its order does not have it.
+func (e *engine) stockNumbers(tx Tx, account string, s *shelf, items []bill.Item) error {
+	var numbers []string
 	for i := range items {
 		if n := items[i].Bill.BillNo; n != "" && s.byBillNo[n] == nil {
 			numbers = append(numbers, n)
 		}
 	}
 	if len(numbers) == 0 {
-		return s, nil
+		return nil
 	}
-	if known, err = tx.KnownByBillNos(account, numbers); err != nil {
-		return nil, err
-	}
+	known, err := tx.KnownByBillNos(account, numbers)
 	for i := range known {
 		s.put(&known[i])
 	}
-	return s, nil
+	return err
 }
 
 // apply stores an item as the row k, or as a new one if k is nil, and returns
@@ -128,6 +216,9 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		id, err := tx.InsertBill(r.acct.Name, b, ordinal, now, askedAt, e.run.ID)
 		if err != nil {
 			return 0, err
+		}
+		if id == 0 {
+			return 0, fmt.Errorf("%w: order %s", errNumberKnown, b.OrderNo)
 		}
 		s.put(&bill.Known{
 			ID: id, OrderNo: b.OrderNo, BillNo: b.BillNo, Second: b.Second(), Ordinal: ordinal, Hash: b.Hash, Trade: b.Trade,

@@ -48,11 +48,14 @@ type Tx interface {
 	FinishPass(p *bill.Pass) error
 	SavePage(p *bill.PageRecord) error
 	Pages(pass int64, fn func(bill.PageRecord) error) error
+	KnownPages(account string, window int64) (map[int]string, error)
+	RecordedBills(account string, window int64, page int) (ids []int64, hash string, err error)
 	Hold(pass int64, h *bill.HeldItem) error
 	Held(pass int64, decode func([]byte) bill.Item) ([]bill.HeldItem, error)
 
 	KnownByOrders(account string, orders []string) ([]bill.Known, error)
 	KnownByBillNos(account string, billNos []string) ([]bill.Known, error)
+	AnyBetween(account string, from, to int64) (bool, error)
 	InsertBill(account string, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) (int64, error)
 	UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) error
 	UpdateNickName(id int64, name string) error

@@ -45,6 +45,7 @@ type reading struct {
 	flight  int               // requests on their way
 	ahead   int               // the next page to ask for
 	arrived map[int]bill.Page // pages that wait for their turn
+	known   map[int]string    // hashes of the pages of the last finished pass that need not be decoded again
 	seen    seenSet
 	held    []bill.HeldItem
 
@@ -171,9 +172,25 @@ type ask struct {
 	q     bill.Query
 }
 
+// ready reports whether there is a request of a reading to be made now.
+func (r *reading) ready(window int) bool {
+	if r.ended {
+		return false
+	}
+	switch r.stage {
+	case askPages:
+		return r.ahead <= r.pass.Pages && r.ahead < r.pass.NextPage+window
+	case askHalves:
+		return r.halfSent < 2
+	case askOrders:
+		return r.flight == 0 && len(r.inquiries) > 0
+	}
+	return r.flight == 0
+}
+
 // next returns the next request of a reading, if there is one to be made now.
 func (r *reading) next(window int) (ask, bool) {
-	if r.ended {
+	if !r.ready(window) {
 		return ask{}, false
 	}
 	a := ask{r: r, pass: r.pass.ID, stage: r.stage, q: bill.Query{
@@ -181,22 +198,14 @@ func (r *reading) next(window int) (ask, bool) {
 	}}
 	switch r.stage {
 	case askFirst, askLast:
-		if r.flight > 0 {
-			return ask{}, false
-		}
+		a.q.KnownHash = r.known[1]
 		if r.stage == askLast {
-			a.q.Page = r.pass.NextPage - 1
+			a.q.Page, a.q.KnownHash = r.pass.NextPage-1, r.lastHash
 		}
 	case askPages:
-		if r.ahead > r.pass.Pages || r.ahead >= r.pass.NextPage+window {
-			return ask{}, false
-		}
-		a.q.Page = r.ahead
+		a.q.Page, a.q.KnownHash = r.ahead, r.known[r.ahead]
 		r.ahead++
 	case askHalves:
-		if r.halfSent == 2 {
-			return ask{}, false
-		}
 		older, newer := r.pass.Split()
 		a.half, a.q.PageSize = r.halfSent, 1
 		a.q.Start, a.q.End = older.Start, older.End
@@ -205,31 +214,15 @@ func (r *reading) next(window int) (ask, bool) {
 		}
 		r.halfSent++
 	case askOrders:
-		if r.flight > 0 || len(r.inquiries) == 0 {
-			return ask{}, false
-		}
 		q := r.inquiries[0]
 		a.q.Start, a.q.End, a.q.OrderNo, a.q.Page = q.span.Start, q.span.End, q.order, r.lookPage
 	case askAlive:
-		if r.flight > 0 {
-			return ask{}, false
-		}
 		a.q.Start, a.q.End, a.q.PageSize = r.elsewhereSpan.Start, r.elsewhereSpan.End, 1
 	case askCounts:
-		if r.flight > 0 {
-			return ask{}, false
-		}
 		r.chase.nextCount(&a)
 	}
 	a.page = a.q.Page
 	return a, true
-}
-
-// ready reports whether next would return a request.
-func (r *reading) ready(window int) bool {
-	copied := *r
-	_, ok := copied.next(window)
-	return ok
 }
 
 // open loads the pass of a window or the tail that was begun before, or begins
@@ -314,6 +307,9 @@ func (e *engine) begin(tx Tx, r *reading, rereads int) error {
 	if err := tx.BeginPass(&p); err != nil {
 		return err
 	}
+	if r.known, err = tx.KnownPages(r.acct.Name, r.windowID()); err != nil {
+		return err
+	}
 	r.pass, r.zone, r.stage, r.ahead = p, zone, askFirst, 1
 	r.seen, r.held, r.arrived, r.flaw = seenSet{}, nil, map[int]bill.Page{}, ""
 	r.halves, r.halfSent = nil, 0
@@ -342,6 +338,9 @@ func (e *engine) resume(tx Tx, r *reading, old *bill.Pass) error {
 	}
 	r.pass, r.zone, r.arrived, r.stage = *old, zone, map[int]bill.Page{}, askLast
 	r.unread = map[string]bool{}
+	if r.known, err = tx.KnownPages(r.acct.Name, r.windowID()); err != nil {
+		return err
+	}
 	err = tx.Pages(old.ID, func(p bill.PageRecord) error {
 		for _, id := range p.BillIDs {
 			r.seen.add(id)
@@ -407,7 +406,7 @@ func (e *engine) takeFirst(tx Tx, r *reading, p bill.Page) error {
 	if p.Number > 1 && !r.bear(fmt.Sprintf("asked for page 1, the API answered page %d", p.Number)) {
 		return e.moved(tx, r, r.flaw)
 	}
-	n, total := len(p.Items), p.TotalCount
+	n, total := p.Count, p.TotalCount
 	r.pass.Total = total
 	if total >= cappedAt && r.halves == nil {
 		if _, _, ok := r.pass.Halve(); ok {
@@ -442,7 +441,7 @@ func (e *engine) takeFirst(tx Tx, r *reading, p bill.Page) error {
 
 // storeNext stores the page at the checkpoint and moves the checkpoint on.
 func (e *engine) storeNext(tx Tx, r *reading, p bill.Page) error {
-	number, n := r.pass.NextPage, len(p.Items)
+	number, n := r.pass.NextPage, p.Count
 	why := ""
 	switch {
 	case p.TotalCount != r.pass.Total:
@@ -453,7 +452,7 @@ func (e *engine) storeNext(tx Tx, r *reading, p bill.Page) error {
 	if why != "" && !r.bear(why) {
 		return e.moved(tx, r, why)
 	}
-	ids, err := e.storeItems(tx, r, number, p)
+	ids, billsHash, err := e.storePage(tx, r, number, p)
 	if err != nil {
 		return err
 	}
@@ -461,7 +460,7 @@ func (e *engine) storeNext(tx Tx, r *reading, p bill.Page) error {
 		return e.moved(tx, r, fmt.Sprintf("order %s is listed in an earlier state than the stored one", r.overtaken))
 	}
 	now := e.now()
-	rec := bill.PageRecord{PassID: r.pass.ID, Number: number, Hash: p.Hash, Items: n, BillIDs: ids, ReadAt: p.AskedAt}
+	rec := bill.PageRecord{PassID: r.pass.ID, Number: number, Hash: p.Hash, Items: n, BillIDs: ids, ReadAt: p.AskedAt, BillsHash: billsHash}
 	if err := tx.SavePage(&rec); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (e *engine) takeOrder(tx Tx, r *reading, p bill.Page) error {
 	if p.Number != 0 && p.Number != r.lookPage {
 		return e.astray(tx, r, fmt.Sprintf("looking up order %s: asked for page %d, the API answered page %d", order, r.lookPage, p.Number))
 	}
-	r.looked += len(p.Items)
+	r.looked += p.Count
 	for _, it := range p.Items {
 		switch {
 		case it.Rejected:
@@ -105,7 +105,7 @@ func (e *engine) takeOrder(tx Tx, r *reading, p bill.Page) error {
 		}
 	}
 	const manyPages = 100 // no order has so many bills: the filter is not honoured
-	if r.looked < p.TotalCount && len(p.Items) > 0 && r.lookPage < manyPages {
+	if r.looked < p.TotalCount && p.Count > 0 && r.lookPage < manyPages {
 		r.lookPage++
 		return nil
 	}

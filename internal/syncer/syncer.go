@@ -24,6 +24,8 @@ type Config struct {
 	Concurrency   int
 	// Decode makes an item of the raw text of one that was held back.
 	Decode func([]byte) bill.Item
+	// DecodeList makes the items of a page's list that was left undecoded.
+	DecodeList func([]byte) ([]bill.Item, error)
 	// NextSync tells when the sync schedule asks for the next run: a tail read
 	// longer ago is read again even while a long run goes on. Nil: every 15
 	// minutes.

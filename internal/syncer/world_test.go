@@ -82,7 +82,7 @@ func newWorld(t testing.TB, days int, change ...func(*simulator.Options)) *world
 	w.cfg = syncer.Config{
 		Zone: shanghai, WindowDays: 100, PageSize: 10, Tail: 7 * 24 * time.Hour, Refresh: 90 * 24 * time.Hour,
 		RetrySchedule: []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 80 * time.Minute, 160 * time.Minute, 320 * time.Minute},
-		Concurrency:   4, Decode: worldfirst.DecodeItem,
+		Concurrency:   4, Decode: worldfirst.DecodeItem, DecodeList: worldfirst.DecodeList,
 		Accounts: []syncer.AccountConfig{{Account: bill.Account{Name: "main"}, HistoryStart: time.Date(y, m, d, 0, 0, 0, 0, shanghai)}},
 	}
 	return w

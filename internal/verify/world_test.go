@@ -90,7 +90,7 @@ func makeWorld(t tb, dir string, z *time.Location, first time.Time, change ...fu
 	y, m, d := first.In(z).Date()
 	w.cfg = syncer.Config{
 		Zone: z, WindowDays: 100, PageSize: 100, Tail: 7 * 24 * time.Hour, Refresh: 90 * 24 * time.Hour,
-		RetrySchedule: []time.Duration{5 * time.Minute}, Concurrency: 4, Decode: worldfirst.DecodeItem,
+		RetrySchedule: []time.Duration{5 * time.Minute}, Concurrency: 4, Decode: worldfirst.DecodeItem, DecodeList: worldfirst.DecodeList,
 		Accounts: []syncer.AccountConfig{{Account: bill.Account{Name: "main"}, HistoryStart: time.Date(y, m, d, 0, 0, 0, 0, z)}},
 	}
 	return w

@@ -176,8 +176,8 @@ func (c *Client) QueryBillList(ctx context.Context, acct bill.Account, q bill.Qu
 		body:        body,
 		connectedAs: "Connected-CustomerId",
 		connectedID: acct.ConnectedCustomerID,
-	}, func(members []member) (err error) {
-		page, err = decodePage(members, q.KnownHash)
+	}, func(doc *document) (err error) {
+		page, err = decodePage(doc, q.KnownHash)
 		return err
 	}, func(t *trace, r reply) {
 		page.AskedAt = t.sentAt.UTC()
@@ -218,7 +218,7 @@ func (b cappedBackOff) NextBackOff() time.Duration {
 
 // ask asks until there is an answer, or no more tries. Pauses between tries
 // hold no place in the gate.
-func (c *Client) ask(ctx context.Context, q call, decode func([]member) error, done func(*trace, reply)) error {
+func (c *Client) ask(ctx context.Context, q call, decode func(*document) error, done func(*trace, reply)) error {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.Multiplier, pauses.MaxInterval = c.cfg.RetryWait, 2, maxWait
 
@@ -260,7 +260,7 @@ func (c *Client) ask(ctx context.Context, q call, decode func([]member) error, d
 }
 
 // try asks once.
-func (c *Client) try(ctx context.Context, q call, decode func([]member) error, done func(*trace, reply)) error {
+func (c *Client) try(ctx context.Context, q call, decode func(*document) error, done func(*trace, reply)) error {
 	t := &trace{op: q.op, account: q.account, page: q.page}
 	req, err := c.request(withTrace(ctx, t), q)
 	if err != nil {
@@ -288,7 +288,7 @@ func (c *Client) try(ctx context.Context, q call, decode func([]member) error, d
 	}
 	env, f := judge(q.op, r, check, c.cfg.Now())
 	if f == nil {
-		err := decode(env.members)
+		err := decode(env.doc)
 		if err == nil {
 			done(t, r)
 			return nil

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,11 +30,19 @@ func samplePage(t testing.TB, name string) bill.Page {
 	if !ok {
 		t.Fatalf("%s is no result", name)
 	}
-	page, err := decodePage(env.members, "")
+	page, err := decodePage(env.doc, "")
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	return page
+}
+
+// billList returns the bill list of an answer as received; nil if it has none.
+func billList(env envelope) []byte {
+	if v := env.doc.find(0, "billList"); v != 0 {
+		return env.doc.json(v)
+	}
+	return nil
 }
 
 func bills(t *testing.T, page bill.Page) []bill.Bill {
@@ -237,8 +246,8 @@ func TestUnchangedNeedsAList(t *testing.T) {
 	t.Parallel()
 	for in, isList := range map[string]bool{`"billList":{}`: false, `"billList":"x"`: false, `"billList":null`: true, `"x":1`: true} {
 		env, _ := readEnvelope([]byte(yesWith(`"totalCount":0,` + in)))
-		sum := sha256.Sum256(find(env.members, "billList"))
-		page, err := decodePage(env.members, hex.EncodeToString(sum[:16]))
+		sum := sha256.Sum256(billList(env))
+		page, err := decodePage(env.doc, hex.EncodeToString(sum[:16]))
 		if (err == nil) != isList || page.Unchanged != isList || page.Count != 0 || page.List != nil {
 			t.Errorf("%s gave %+v, %v", in, page, err)
 		}
@@ -251,11 +260,6 @@ func TestDecodeList(t *testing.T) {
 		items, err := DecodeList([]byte(in))
 		if (err == nil) != (want >= 0) || err == nil && len(items) != want {
 			t.Errorf("DecodeList(%s) gave %d items, %v, want %d", in, len(items), err, want)
-		}
-		if want > 0 {
-			if n := countElements(bytes.TrimSpace([]byte(in))); n != want {
-				t.Errorf("%s has %d elements, want %d", in, n, want)
-			}
 		}
 	}
 }
@@ -388,7 +392,7 @@ func TestDecodeItemKeepsItsOwnBytes(t *testing.T) {
 func FuzzDecodeItem(f *testing.F) {
 	for _, name := range []string{"success", "variants", "same-orderno"} {
 		env, _ := readEnvelope(sample(f, "queryBillList.response."+name+".json"))
-		for _, raw := range appendElements(nil, find(env.members, "billList")) {
+		for _, raw := range plainAppendElements(nil, billList(env)) {
 			f.Add(raw)
 		}
 	}
@@ -401,6 +405,9 @@ func FuzzDecodeItem(f *testing.F) {
 func checkItem(t rapid.TB, raw []byte) {
 	t.Helper()
 	item := DecodeItem(raw)
+	if plain := plainDecodeItem(raw); !reflect.DeepEqual(item, plain) {
+		t.Fatalf("%q is decoded in another way than the plain one (-plain +fast):\n%s", raw, cmp.Diff(plain, item))
+	}
 	b := item.Bill
 	if len(b.Hash) != 32 {
 		t.Fatalf("hash %q", b.Hash)

@@ -1,25 +1,27 @@
 package worldfirst
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
-
-	"billsync/internal/bill"
 )
 
 // A fingerprint collects what a bill's fields say, for bill.Bill.Hash. Every
 // piece carries its length, so that two neighbours cannot run together.
 type fingerprint struct {
-	fields []printedField
 	buf    []byte
+	fields [fields]printed
+	others []printedMember // what is no field; sorted by name, which none shares with a field
+	whole  []byte          // the fields in their order
 }
 
-type printedField struct {
-	name     []byte
-	from, to int // in buf
+// A printed is where buf tells what a field says; empty if it says nothing.
+type printed struct{ from, to int }
+
+type printedMember struct {
+	name []byte
+	said printed
 }
 
 // Kinds of what a field says. Each begins what is written about a field.
@@ -30,81 +32,108 @@ const (
 	printJSON   = 'j' // anything else: its JSON, in one canonical form
 )
 
-// add makes room for one more field and returns buf to write it to.
-func (p *fingerprint) add(name []byte, write func(dst []byte) []byte) {
+func (p *fingerprint) reset() {
+	p.buf, p.others, p.fields = p.buf[:0], p.others[:0], [fields]printed{}
+}
+
+// put takes buf with something more at its end.
+func (p *fingerprint) put(buf []byte) printed {
 	from := len(p.buf)
-	p.buf = write(p.buf)
-	p.fields = append(p.fields, printedField{name, from, len(p.buf)})
+	p.buf = buf
+	return printed{from, len(buf)}
 }
 
-func (p *fingerprint) text(name []byte, text string) {
-	p.add(name, func(dst []byte) []byte { return appendSized(append(dst, printText), text) })
+func (p *fingerprint) text(text []byte) printed {
+	return p.put(appendSized(append(p.buf, printText), text))
 }
 
-func (p *fingerprint) time(name []byte, nanos int64) {
-	p.add(name, func(dst []byte) []byte { return binary.BigEndian.AppendUint64(append(dst, printTime), uint64(nanos)) })
+func (p *fingerprint) time(nanos int64) printed {
+	return p.put(binary.BigEndian.AppendUint64(append(p.buf, printTime), uint64(nanos)))
 }
 
 // amount takes the members beside currency and value too: whatever they say, a
 // change of it is a change of the bill.
-func (p *fingerprint) amount(name []byte, a bill.Amount, others []member) {
-	p.add(name, func(dst []byte) []byte {
-		dst = appendSized(append(dst, printAmount), a.Currency)
-		dst = binary.BigEndian.AppendUint64(dst, uint64(a.Value))
-		return appendCanonicalObject(dst, others)
-	})
+func (p *fingerprint) amount(currency []byte, value int64, d *document, others []member) printed {
+	buf := appendSized(append(p.buf, printAmount), currency)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(value))
+	return p.put(appendObject(buf, d, others))
 }
 
-func (p *fingerprint) json(name, value []byte) {
-	p.add(name, func(dst []byte) []byte { return appendCanonical(append(dst, printJSON), value) })
+func (p *fingerprint) json(d *document, v int) printed {
+	return p.put(appendCanonical(append(p.buf, printJSON), d, v))
 }
 
-// sum returns the hash; the order in which fields were added does not matter.
-func (p *fingerprint) sum() string {
-	slices.SortFunc(p.fields, func(a, b printedField) int { return cmp.Compare(string(a.name), string(b.name)) })
-	h := sha256.New()
-	var size [2 * binary.MaxVarintLen64]byte
-	for _, f := range p.fields {
-		n := binary.PutUvarint(size[:], uint64(len(f.name)))
-		n += binary.PutUvarint(size[n:], uint64(f.to-f.from))
-		h.Write(size[:n])
-		h.Write(f.name)
-		h.Write(p.buf[f.from:f.to])
+// object takes members of which some are texts however they were spelled: 100
+// is "100" in an amount's value.
+func (p *fingerprint) object(d *document, members []member, texts ...string) printed {
+	return p.put(appendObject(append(p.buf, printJSON), d, members, texts...))
+}
+
+// appendSum appends the hash of all, in hexadecimal digits. The order in which
+// the fields came does not matter.
+func (p *fingerprint) appendSum(dst []byte) []byte {
+	whole, others := p.whole[:0], p.others
+	for f, said := range p.fields {
+		if said.to == 0 {
+			continue
+		}
+		for len(others) > 0 && string(others[0].name) < fieldNames[f] {
+			whole = appendPrinted(whole, others[0].name, p.buf[others[0].said.from:others[0].said.to])
+			others = others[1:]
+		}
+		whole = appendPrinted(whole, fieldNames[f], p.buf[said.from:said.to])
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	for _, o := range others {
+		whole = appendPrinted(whole, o.name, p.buf[o.said.from:o.said.to])
+	}
+	p.whole = whole
+	sum := sha256.Sum256(whole)
+	return hex.AppendEncode(dst, sum[:16])
+}
+
+func appendPrinted[T ~string | ~[]byte](dst []byte, name T, said []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(name)))
+	dst = binary.AppendUvarint(dst, uint64(len(said)))
+	dst = append(dst, name...)
+	return append(dst, said...)
 }
 
 // appendCanonical writes JSON so that equal values give equal bytes and
 // different ones different bytes: members sorted by name, those that are null
 // left out, strings by what they say, numbers by their literal.
-func appendCanonical(dst, v []byte) []byte {
-	switch v[0] {
+func appendCanonical(dst []byte, d *document, v int) []byte {
+	switch d.first(v) {
 	case '{':
-		return appendCanonicalObject(dst, appendMembers(nil, v))
+		var room [8]member
+		return appendObject(dst, d, d.appendMembers(room[:0], v))
 	case '[':
-		elements := appendElements(nil, v)
-		dst = binary.AppendUvarint(append(dst, '['), uint64(len(elements)))
-		for _, e := range elements {
-			dst = appendCanonical(dst, e)
+		dst = binary.AppendUvarint(append(dst, '['), uint64(d.count(v)))
+		for e := v + 1; e < d.next(v); e = d.next(e) {
+			dst = appendCanonical(dst, d, e)
 		}
 		return dst
 	case '"':
-		return appendSized(append(dst, '"'), stringBytes(v))
+		return appendSized(append(dst, '"'), d.text(v))
 	}
-	return appendSized(append(dst, '#'), v)
+	return appendSized(append(dst, '#'), d.json(v))
 }
 
-func appendCanonicalObject(dst []byte, members []member) []byte {
-	members = slices.DeleteFunc(slices.Clone(members), func(m member) bool { return isNull(m.value) })
-	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(string(a.name), string(b.name)) })
+// appendObject writes an object of members as they count. Those named in texts
+// are written as if they were strings, if they are scalars.
+func appendObject(dst []byte, d *document, members []member, texts ...string) []byte {
 	dst = binary.AppendUvarint(append(dst, '{'), uint64(len(members)))
 	for _, m := range members {
-		dst = appendCanonical(appendSized(dst, m.name), m.value)
+		dst = appendSized(dst, m.name)
+		if len(texts) > 0 && d.isScalar(m.value) && slices.Contains(texts, string(m.name)) {
+			dst = appendSized(append(dst, '"'), d.text(m.value))
+		} else {
+			dst = appendCanonical(dst, d, m.value)
+		}
 	}
 	return dst
 }
 
-func appendSized[T ~string | ~[]byte](dst []byte, text T) []byte {
+func appendSized(dst, text []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(text)))
 	return append(dst, text...)
 }

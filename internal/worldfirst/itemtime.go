@@ -2,7 +2,6 @@ package worldfirst
 
 import (
 	"bytes"
-	"encoding/json"
 	"time"
 )
 
@@ -10,14 +9,14 @@ import (
 // to us, such as one without an order number; false if that is not readable
 // either. Like a bill's it is in whole milliseconds.
 func ItemTime(raw []byte) (time.Time, bool) {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || raw[0] != '{' || !json.Valid(raw) {
+	var doc document
+	if !doc.parse(bytes.TrimSpace(raw)) || doc.first(0) != '{' {
 		return time.Time{}, false
 	}
-	v := find(appendMembers(nil, raw), "transactionTime")
-	if v == nil || !isScalar(v) {
+	v := doc.find(0, "transactionTime")
+	if v == 0 || !doc.isScalar(v) {
 		return time.Time{}, false
 	}
-	at, err := ParseTime(scalarText(v))
+	at, err := ParseTime(string(doc.text(v)))
 	return at, err == nil
 }

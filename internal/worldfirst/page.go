@@ -4,41 +4,39 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"billsync/internal/bill"
 )
 
-// An envelope is an answer's body taken apart: its result, and the members
-// that the endpoint adds (API §3.3).
+// An envelope is an answer's body taken apart: its result, and the document
+// with what the endpoint adds (API §3.3).
 type envelope struct {
 	status  string // S, F or U
 	code    string
 	message string
-	members []member
+	doc     *document
 }
 
 // readEnvelope takes a body apart. It reports false for everything that is no
 // result: another status than S, F and U counts as none (API §5).
 func readEnvelope(body []byte) (envelope, bool) {
-	body = bytes.TrimSpace(body)
-	if len(body) == 0 || body[0] != '{' || !json.Valid(body) {
+	doc := new(document)
+	if !doc.parse(bytes.TrimSpace(body)) || doc.first(0) != '{' {
 		return envelope{}, false
 	}
-	env := envelope{members: appendMembers(nil, body)}
-	result := find(env.members, "result")
-	if result == nil || result[0] != '{' {
+	result := doc.find(0, "result")
+	if result == 0 || doc.first(result) != '{' {
 		return envelope{}, false
 	}
-	members := appendMembers(nil, result)
 	text := func(name string) string {
-		if v := find(members, name); v != nil && isScalar(v) {
-			return scalarText(v)
+		if v := doc.find(result, name); v != 0 && doc.isScalar(v) {
+			return string(doc.text(v))
 		}
 		return ""
 	}
+	env := envelope{doc: doc}
 	env.status = text("resultStatus")
 	switch env.status {
 	case "S", "F", "U":
@@ -58,7 +56,7 @@ const maxMessage = 300
 
 // decodePage reads what a yes to queryBillList carries (API §6.2). A bill list
 // with the known hash is not decoded but kept; empty knows none.
-func decodePage(members []member, known string) (bill.Page, error) {
+func decodePage(doc *document, known string) (bill.Page, error) {
 	var page bill.Page
 	for _, number := range []struct {
 		name     string
@@ -69,39 +67,43 @@ func decodePage(members []member, known string) (bill.Page, error) {
 		{"currentPageNumber", &page.Number, false},
 		{"totalPageNumber", &page.TotalPages, false},
 	} {
-		v := find(members, number.name)
-		if v == nil {
+		v := doc.find(0, number.name)
+		if v == 0 {
 			if number.required {
 				return bill.Page{}, fmt.Errorf("%s is missing", number.name)
 			}
 			continue
 		}
-		n, err := count(v)
+		n, err := count(doc, v)
 		if err != nil {
-			said := kindOf(v)
-			if isScalar(v) {
-				said = quoted(scalarText(v), 30)
+			said := doc.kind(v)
+			if doc.isScalar(v) {
+				said = quoted(string(doc.text(v)), 30)
 			}
 			return bill.Page{}, fmt.Errorf("%s is %s, %w", number.name, said, err)
 		}
 		*number.value = n
 	}
-	list := find(members, "billList")
-	sum := sha256.Sum256(list)
+	list := doc.find(0, "billList")
+	var raw []byte
+	if list != 0 {
+		raw = doc.json(list)
+	}
+	sum := sha256.Sum256(raw)
 	page.Hash = hex.EncodeToString(sum[:16])
 	page.Unchanged = known != "" && page.Hash == known
-	if list == nil {
+	if list == 0 {
 		return page, nil // as good as an empty one (API §6.2)
 	}
-	if list[0] != '[' {
-		return bill.Page{}, fmt.Errorf("billList is %s, not a list", kindOf(list))
+	if doc.first(list) != '[' {
+		return bill.Page{}, fmt.Errorf("billList is %s, not a list", doc.kind(list))
 	}
+	page.Count = doc.count(list)
 	if page.Unchanged {
-		page.Count, page.List = countElements(list), list
-		return page, nil
+		page.List = raw
+	} else {
+		page.Items = decodeElements(doc, list, page.Count)
 	}
-	page.Items = decodeElements(list)
-	page.Count = len(page.Items)
 	return page, nil
 }
 
@@ -112,22 +114,24 @@ func DecodeList(list []byte) ([]bill.Item, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	list = bytes.TrimSpace(list)
-	if !json.Valid(list) {
+	var doc document
+	if !doc.parse(list) {
 		return nil, errors.New("the bill list is not JSON")
 	}
-	if list[0] != '[' {
-		return nil, fmt.Errorf("the bill list is %s, not a list", kindOf(list))
+	if doc.first(0) != '[' {
+		return nil, fmt.Errorf("the bill list is %s, not a list", doc.kind(0))
 	}
-	return decodeElements(list), nil
+	return decodeElements(&doc, 0, doc.count(0)), nil
 }
 
-// decodeElements decodes the elements of the array list.
-func decodeElements(list []byte) []bill.Item {
-	elements := appendElements(nil, list)
-	items := make([]bill.Item, len(elements))
-	for i, e := range elements {
-		items[i] = decodeItem(e)
+// decodeElements decodes the elements of a list.
+func decodeElements(doc *document, list, count int) []bill.Item {
+	items := make([]bill.Item, count)
+	var d decoder
+	v := list + 1
+	for i := range items {
+		d.decode(&items[i], doc, v)
+		v = doc.next(v)
 	}
 	return items
 }
@@ -135,11 +139,11 @@ func decodeElements(list []byte) []bill.Item {
 var errCount = errors.New("not a whole number from 0")
 
 // count reads an integer that may have been sent as a string (API §6.2).
-func count(v []byte) (int, error) {
-	if !isScalar(v) {
+func count(doc *document, v int) (int, error) {
+	if !doc.isScalar(v) {
 		return 0, errCount
 	}
-	n, ok := number(scalarText(v))
+	n, ok := number(string(doc.text(v)))
 	if !ok || int64(int(n)) != n {
 		return 0, errCount
 	}

@@ -3,6 +3,7 @@ package worldfirst
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -33,24 +34,30 @@ func Scrub(raw []byte) []byte {
 	if !hasLongRun(raw) && !bytes.Contains(raw, []byte(`\u00`)) {
 		return raw
 	}
-	if !json.Valid(raw) {
+	var doc document
+	if !doc.parse(raw) {
 		out, changed := appendScrubbed(nil, raw, scrubText)
 		if !changed {
 			return raw
 		}
 		return out
 	}
-	return scrubJSON(raw)
-}
-
-// scrubJSON is Scrub for valid JSON.
-func scrubJSON(raw []byte) []byte {
-	s := scrubber{src: raw}
-	s.value(skipSpace(raw, 0), scope{rule: scrubAny})
-	if s.out == nil {
+	clean := doc.scrub(0)
+	if clean == nil {
 		return raw
 	}
-	return append(s.out, raw[s.done:]...)
+	// What is around the value are blanks.
+	return slices.Concat(raw[:doc.nodes[0].from], clean, raw[doc.nodes[0].to:])
+}
+
+// scrub is Scrub for a value of a document; nil if there is nothing to remove.
+func (d *document) scrub(v int) []byte {
+	s := scrubber{doc: d, value: d.json(v), from: int(d.nodes[v].from)}
+	s.scrub(v, scope{rule: scrubAny})
+	if s.out == nil {
+		return nil
+	}
+	return append(s.out, s.value[s.done:]...)
 }
 
 // quoted quotes a text of others in a message, at most limit characters of it.
@@ -116,87 +123,88 @@ func ruleFor(parent, name []byte) scrubRule {
 	return scrubText
 }
 
-// A scrubber copies JSON, but only once there is something to change.
+// A scrubber copies a value, but only once there is something to change.
 type scrubber struct {
-	src  []byte
-	out  []byte // what src[:done] became; nil as long as nothing changed
-	done int
-	buf  []byte
+	doc   *document
+	value []byte
+	from  int    // where the value begins in the document
+	out   []byte // what value[:done] became; nil as long as nothing changed
+	done  int
+	buf   []byte
 }
 
-// value handles the value at src[i] and returns the index after it.
-func (s *scrubber) value(i int, in scope) int {
-	src := s.src
-	switch src[i] {
+// scrub handles the value v, which may be part of that which is copied.
+func (s *scrubber) scrub(v int, in scope) {
+	d := s.doc
+	switch d.first(v) {
 	case '{':
-		for i = skipSpace(src, i+1); src[i] != '}'; {
-			if src[i] == ',' {
-				i = skipSpace(src, i+1)
-			}
-			end := skipString(src, i)
-			name := stringBytes(src[i:end])
-			s.text(i, end, scrubText)
-			i = s.value(skipSpace(src, skipSpace(src, end)+1), in.member(name))
-			i = skipSpace(src, i)
+		end := d.next(v)
+		for m := v + 1; m < end; m = d.next(m + 1) {
+			s.text(m, scope{rule: scrubText})
+			s.scrub(m+1, in.member(d.text(m)))
 		}
-		return i + 1
 	case '[':
-		for i = skipSpace(src, i+1); src[i] != ']'; {
-			if src[i] == ',' {
-				i = skipSpace(src, i+1)
-			}
-			i = skipSpace(src, s.value(i, in))
+		end := d.next(v)
+		for e := v + 1; e < end; e = d.next(e) {
+			s.scrub(e, in)
 		}
-		return i + 1
 	case '"':
-		end := skipString(src, i)
-		if rule := in.rule.of(src[i:end]); rule != scrubNothing {
-			s.text(i, end, rule)
+		s.text(v, in)
+	default:
+		if len(d.json(v)) < minCardDigits {
+			return
 		}
-		return end
-	}
-	end := skipLiteral(src, i)
-	if rule := in.rule.of(src[i:end]); (rule == scrubCard || rule == scrubAny) && end-i >= minCardDigits {
-		var changed bool
-		s.buf, changed = appendScrubbed(append(s.buf[:0], '"'), src[i:end], rule)
-		if changed { // no number any more, so it becomes a string
-			s.replace(i, end, append(s.buf, '"'))
+		if rule := in.rule.of(d, v); rule == scrubCard || rule == scrubAny {
+			var changed bool
+			s.buf, changed = appendScrubbed(append(s.buf[:0], '"'), d.json(v), rule)
+			if changed { // no number any more, so it becomes a string
+				s.replace(v, append(s.buf, '"'))
+			}
 		}
 	}
-	return end
 }
 
 // of returns the rule for a string or number: 13 digits may be milliseconds,
 // but what is no time is text, and may be anything.
-func (r scrubRule) of(literal []byte) scrubRule {
+func (r scrubRule) of(d *document, v int) scrubRule {
 	if r != scrubTime {
 		return r
 	}
-	if len(literal) <= 42 {
-		if _, err := ParseTime(scalarText(literal)); err == nil {
+	if len(d.json(v)) <= 42 {
+		if _, err := ParseTime(string(d.text(v))); err == nil {
 			return scrubNothing
 		}
 	}
 	return scrubAny
 }
 
-// text handles the string src[i:end].
-func (s *scrubber) text(i, end int, rule scrubRule) {
-	literal := s.src[i:end]
-	if len(literal) < minCardDigits+len(`""`) {
+// text handles the string v.
+func (s *scrubber) text(v int, in scope) {
+	literal := s.doc.json(v)
+	if in.rule == scrubNothing || len(literal) < minCardDigits+len(`""`) {
 		return
 	}
-	if bytes.IndexByte(literal, '\\') < 0 {
+	if s.doc.nodes[v].marks&markEscaped == 0 {
+		if !hasLongRun(literal) {
+			return
+		}
+		rule := in.rule.of(s.doc, v)
+		if rule == scrubNothing {
+			return
+		}
 		var changed bool
 		if s.buf, changed = appendScrubbed(s.buf[:0], literal, rule); changed {
-			s.replace(i, end, s.buf)
+			s.replace(v, s.buf)
 		}
 		return
 	}
 	// Escapes can hide digits and separators, so what counts is what it says, and
 	// also what it will say in a column, which has no place for U+0000.
-	said := stringBytes(literal)
-	out, changed := appendScrubbed(s.buf[:0], said, rule)
+	rule := in.rule.of(s.doc, v)
+	if rule == scrubNothing {
+		return
+	}
+	out, changed := appendScrubbed(s.buf[:0], s.doc.text(v), rule)
 	if bytes.IndexByte(out, 0) >= 0 {
 		joined, also := appendScrubbed(nil, bytes.ReplaceAll(out, []byte{0}, nil), rule)
 		if also {
@@ -204,17 +212,17 @@ func (s *scrubber) text(i, end int, rule scrubRule) {
 		}
 	}
 	if s.buf = out; changed {
-		s.replace(i, end, quote(out))
+		s.replace(v, quote(out))
 	}
 }
 
-func (s *scrubber) replace(i, end int, with []byte) {
+func (s *scrubber) replace(v int, with []byte) {
 	if s.out == nil {
-		s.out = make([]byte, 0, len(s.src)+16)
+		s.out = make([]byte, 0, len(s.value)+16)
 	}
-	s.out = append(s.out, s.src[s.done:i]...)
+	s.out = append(s.out, s.value[s.done:int(s.doc.nodes[v].from)-s.from]...)
 	s.out = append(s.out, with...)
-	s.done = end
+	s.done = int(s.doc.nodes[v].to) - s.from
 }
 
 // quote writes text as a JSON string, without the escapes HTML would want.

@@ -120,6 +120,9 @@ func FuzzScrub(f *testing.F) {
 		if !bytes.Equal(raw, before) {
 			t.Fatal("Scrub changed its input")
 		}
+		if plain := plainScrub(raw); !bytes.Equal(got, plain) {
+			t.Fatalf("Scrub(%q) = %q, and the plain one makes %q of it", raw, got, plain)
+		}
 		if again := Scrub(got); !bytes.Equal(again, got) {
 			t.Fatalf("Scrub(%q) = %q, and of that %q", raw, got, again)
 		}

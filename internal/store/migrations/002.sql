@@ -48,5 +48,7 @@ CREATE TABLE acceptances (
     accepted_at   TEXT NOT NULL
 ) STRICT;
 
+ALTER TABLE pages ADD COLUMN bills_hash TEXT;
+
 ALTER TABLE runs ADD COLUMN bills_withdrawn INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN bills_returned INTEGER NOT NULL DEFAULT 0;
