@@ -94,6 +94,7 @@ func (p *pages) run(ctx context.Context, o writerOrder, scope syncer.Scope) (u u
 		Accounts: []syncer.AccountConfig{{Account: acct, HistoryStart: o.History.From}},
 		Zone:     location, WindowDays: bill.MaxWindowDays, PageSize: fullPage, Tail: 7 * 24 * time.Hour, Refresh: 90 * 24 * time.Hour,
 		Audit: 30 * 24 * time.Hour, RetrySchedule: []time.Duration{5 * time.Minute}, Concurrency: o.Width, Decode: worldfirst.DecodeItem,
+		DecodeList: worldfirst.DecodeList,
 	}
 	p.late.Store(0)
 	var clock stopwatch
