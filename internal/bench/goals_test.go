@@ -21,7 +21,7 @@ func madeUp() *bench {
 		}
 	}
 	other := func(wall time.Duration) naiveSample { return naiveSample{usage: use(wall, wall), Rows: 50_000} }
-	b := &bench{size: fullSize, begun: time.Now(), python: "python3"}
+	b := &bench{meant: fullSize, size: fullSize, begun: time.Now(), python: "python3"}
 	b.rounds = []round{{
 		first: run(time.Second, 50_000, 500), same: run(500*ms, 50_000, 500),
 		naive: other(6 * time.Second), naiveTwo: other(3 * time.Second), py: other(2 * time.Second), pyTwo: other(2 * time.Second),
@@ -158,6 +158,23 @@ func TestFitting(t *testing.T) {
 	}
 	if got := b.fitting("it", 2_000_000, 1, 1); got != 200_000 || len(b.cuts) != 2 {
 		t.Errorf("fitting = %d, said %q, want a tenth", got, b.cuts)
+	}
+}
+
+// On a machine where not even one round would be finished in time, it is fewer
+// bills.
+func TestWithin(t *testing.T) {
+	t.Parallel()
+	if got := fullSize.within(30e-6, 200e-6); got != fullSize {
+		t.Errorf("on an ordinary machine it is %+v", got)
+	}
+	got := fullSize.within(600e-6, 4e-3)
+	takes := float64(got.compared)*(2*600e-6+3.2*4e-3) + float64(got.load)*4.5*600e-6
+	if limit := roundsShare * got.limit.Seconds(); takes > limit || takes < limit/2 || got.load != 2*got.compared {
+		t.Errorf("a round of %d and %d bills takes %.0f s of %.0f s", got.compared, got.load, takes, limit)
+	}
+	if got.accounts >= fullSize.accounts || got.accounts < 2*width {
+		t.Errorf("it is %d accounts", got.accounts)
 	}
 }
 
