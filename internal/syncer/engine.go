@@ -31,7 +31,7 @@ type account struct {
 	active  []*reading     // begun, in the order in which they are served
 	refused *bill.Failure
 
-	flight   int  // requests on their way
+	flight   int  // requests planned or on their way
 	held     int  // answers that came and are not yet handled
 	answered bool // its first request of the run came back
 	served   int  // when it was last served, in requests of the run
@@ -73,7 +73,7 @@ func (a *account) drop(r *reading) {
 
 func (a *account) hasTail() bool {
 	for _, r := range a.active {
-		if r.win == nil && r.chase == nil {
+		if r.isTail() {
 			return true
 		}
 	}
@@ -120,7 +120,7 @@ func (a *account) tailDue(now time.Time) bool {
 // goroutine that runs work.
 type engine struct {
 	cfg      Config
-	source   Source
+	desk     *desk
 	store    Store
 	log      zerolog.Logger
 	now      func() time.Time
@@ -128,9 +128,8 @@ type engine struct {
 	accounts []*account
 	zones    map[string]*time.Location
 
-	flight  int
-	served  int
-	answers chan answer
+	flight int // requests planned or on their way
+	served int
 
 	slowdowns    int       // "too fast" in a row
 	silent       []silence // no answer, in a row
@@ -182,6 +181,7 @@ func (e *engine) work(ctx context.Context) error {
 			}
 			return nil
 		})
+		e.desk.handled(bad(batch))
 		if err != nil {
 			undo() // what was rolled back is not counted
 			cancel()
@@ -193,24 +193,23 @@ func (e *engine) work(ctx context.Context) error {
 		}
 		if e.stopped == nil {
 			e.issue(fetch)
-		} else if e.flight > 0 && done != nil {
+		} else if e.unplan(all); e.flight > 0 && done != nil {
 			cancel() // an outage: nobody waits for the rest
 		}
 		if e.flight == 0 {
 			return nil
 		}
 		select {
-		case a := <-e.answers:
+		case a := <-e.desk.answers:
 			batch = e.collect(append(batch[:0], e.received(a)))
-			if e.stopped == nil && !slices.ContainsFunc(batch, func(a answer) bool { return a.err != nil }) {
-				// The wire is not idle while this is stored. After an answer that
-				// is no yes nothing is asked before it is known what follows.
-				e.issue(fetch)
+			if e.stopped == nil && bad(batch) == 0 {
+				e.issue(fetch) // what is asked while this is stored
 			}
 		case <-done:
 			// Finish the page in hand: let what is on its way arrive.
 			done, batch = nil, batch[:0]
 			e.stop(context.Cause(ctx))
+			e.unplan(all)
 			timer := time.AfterFunc(grace, cancel)
 			defer timer.Stop()
 		}
@@ -226,12 +225,22 @@ func (e *engine) collect(batch []answer) []answer {
 			return batch
 		}
 		select {
-		case a := <-e.answers:
+		case a := <-e.desk.answers:
 			batch = append(batch, e.received(a))
 		default:
 			return batch
 		}
 	}
+}
+
+// bad counts the answers that are no yes.
+func bad(batch []answer) (n int) {
+	for i := range batch {
+		if batch[i].err != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // received notes that a request is no longer on its way.
@@ -244,8 +253,20 @@ func (e *engine) received(a answer) answer {
 
 // drain waits for the requests on their way, whose answers nobody wants.
 func (e *engine) drain() {
+	e.unplan(all)
 	for ; e.flight > 0; e.flight-- {
-		<-e.answers
+		<-e.desk.answers
+	}
+}
+
+func all(ask) bool { return true }
+
+// unplan takes back requests that were planned and not begun.
+func (e *engine) unplan(unwanted func(ask) bool) {
+	for _, a := range e.desk.drop(unwanted) {
+		e.flight--
+		a.r.flight--
+		a.r.acct.flight--
 	}
 }
 
@@ -286,9 +307,10 @@ func (e *engine) handle(tx Tx, a answer) error {
 	return e.take(tx, a.ask, a.page)
 }
 
-// prepare begins readings so that there is a request for every free place.
+// prepare begins readings so that there are requests to be planned.
 func (e *engine) prepare(tx Tx) error {
 	now := e.now()
+	want := e.share(now, depth*e.cfg.Concurrency)
 	for _, a := range e.accounts {
 		if a.refused != nil {
 			continue
@@ -303,7 +325,7 @@ func (e *engine) prepare(tx Tx) error {
 			a.chases = nil
 		}
 		room := func() bool {
-			return a.readyOnes(e.cfg.Concurrency)+a.flight < e.cfg.Concurrency && len(a.active) < 2*e.cfg.Concurrency
+			return a.readyOnes(e.cfg.Concurrency)+a.flight < want && len(a.active) < 2*e.cfg.Concurrency
 		}
 		for len(a.queue) > 0 && room() {
 			r := &reading{acct: a, win: a.queue[0]}
@@ -359,12 +381,16 @@ func (e *engine) openTail(tx Tx, a *account, now time.Time) error {
 	return nil
 }
 
-// issue makes requests while there is room for them.
+// issue plans requests: so many that none of those who make them has to wait for
+// the engine. What was planned and is not wanted any more is taken back first.
 func (e *engine) issue(ctx context.Context) {
-	for e.flight < e.cfg.Concurrency {
-		a := e.pick()
+	e.unplan(func(a ask) bool { return a.r.ended || a.pass != a.r.pass.ID || a.r.acct.refused != nil })
+	now := e.now()
+	share, planned := e.share(now, e.cfg.Concurrency), e.share(now, depth*e.cfg.Concurrency)
+	for e.flight < depth*e.cfg.Concurrency {
+		a := e.pick(planned)
 		if a == nil {
-			return
+			break
 		}
 		for _, r := range a.active {
 			next, ok := r.next(e.cfg.Concurrency)
@@ -376,36 +402,29 @@ func (e *engine) issue(ctx context.Context) {
 			r.flight++
 			a.flight++
 			a.served = e.served
-			go e.ask(ctx, a.Account, next)
+			e.desk.put(next)
 			break
 		}
 	}
+	e.desk.serve(ctx, share)
 }
 
-// ask makes a request and hands over what came of it, a panic as an error.
-func (e *engine) ask(ctx context.Context, acct bill.Account, next ask) {
-	ans := answer{ask: next}
-	defer func() {
-		if p := recover(); p != nil {
-			ans.err = fmt.Errorf("panic: %v", p)
-		}
-		e.answers <- ans
-	}()
-	ans.page, ans.err = e.source.QueryBillList(ctx, acct, next.q)
-}
-
-// pick chooses whose request is made next. An account's first request of the
-// run goes alone and before any other's second; after that the account with the
-// fewest requests on their way is served, and none takes more than its share,
-// so that a slow one does not hold up the others.
-func (e *engine) pick() *account {
-	now, busy := e.now(), 0
+// share is an account's part of so many requests: none takes more, so that a
+// slow one does not hold up the others.
+func (e *engine) share(now time.Time, of int) int {
+	busy := 0
 	for _, a := range e.accounts {
 		if a.busy(now) {
 			busy++
 		}
 	}
-	share := max(1, (e.cfg.Concurrency+busy-1)/max(1, busy))
+	return max(1, (of+busy-1)/max(1, busy))
+}
+
+// pick chooses whose request is planned next. An account's first request of the
+// run goes alone and before any other's second; after that the account with the
+// fewest requests planned or on their way is served, up to its share.
+func (e *engine) pick(share int) *account {
 	var best *account
 	for _, a := range e.accounts {
 		if a.refused != nil || a.flight >= share || (!a.answered && a.flight+a.held > 0) || (best != nil && !before(a, best)) || !a.ready(e.cfg.Concurrency) {

@@ -130,6 +130,9 @@ func (r *reading) keepsProof() bool {
 	return r.chase == nil && r.win != nil && r.win.State == bill.Done
 }
 
+// isTail reports whether it is a pass over the tail.
+func (r *reading) isTail() bool { return r.win == nil && r.chase == nil }
+
 // windowID is 0 for the tail.
 func (r *reading) windowID() int64 {
 	if r.win != nil {

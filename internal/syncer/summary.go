@@ -161,7 +161,7 @@ func (e *engine) tell() {
 	if e.progress == nil {
 		return
 	}
-	p := Progress{Read: e.run.Read, New: e.run.New, Changed: e.run.Changed, Requests: e.source.Requests() - e.requestsBefore}
+	p := Progress{Read: e.run.Read, New: e.run.New, Changed: e.run.Changed, Requests: e.desk.source.Requests() - e.requestsBefore}
 	share := 0.0
 	for _, a := range e.accounts {
 		p.Proved += a.stats.Proved

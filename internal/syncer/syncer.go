@@ -77,9 +77,9 @@ func New(cfg Config, source Source, store Store, log zerolog.Logger, now func() 
 // answer or refused is told by the Summary alone.
 func (s *Syncer) Run(ctx context.Context, o Options) (sum Summary, err error) {
 	e := &engine{
-		cfg: s.cfg, source: s.source, store: s.store, log: s.log, now: s.now, zones: map[string]*time.Location{},
-		answers: make(chan answer, s.cfg.Concurrency), requestsBefore: s.source.Requests(),
-		run: &bill.Run{Trigger: o.Trigger, StartedAt: s.now()},
+		cfg: s.cfg, desk: newDesk(s.source, s.cfg.Concurrency), store: s.store, log: s.log, now: s.now, zones: map[string]*time.Location{},
+		requestsBefore: s.source.Requests(),
+		run:            &bill.Run{Trigger: o.Trigger, StartedAt: s.now()},
 	}
 	e.zones[s.cfg.Zone.String()] = s.cfg.Zone
 	e.scope, e.progress = o.Scope, o.Progress
@@ -355,6 +355,6 @@ func (e *engine) close(ctx context.Context, o Options, outcome string, why error
 
 func (e *engine) closeIn(tx Tx) error {
 	e.run.FinishedAt = e.now()
-	e.run.Requests = e.source.Requests() - e.requestsBefore
+	e.run.Requests = e.desk.source.Requests() - e.requestsBefore
 	return tx.SaveRun(e.run)
 }
