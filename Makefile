@@ -1,6 +1,6 @@
 # Every target has one line of help behind it; "make" shows them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test soak crash bench bench-quick lint fuzz mutants vuln clean
+.PHONY: help build run test soak crash bench bench-quick bench-doc lint fuzz mutants vuln clean
 
 FUZZTIME ?= 30s
 SEEDS ?= 3000
@@ -34,11 +34,14 @@ soak: ## the model-based test with SEEDS (3000) seeds, new ones each time (a qua
 crash: ## kill the program at every operation on its database, and let the disk fail there (about 20 minutes)
 	CRASH_ALL=1 go test -count=1 -timeout 3h -v -run '^TestCrash$$' ./cmd/syncer
 
-bench: ## measure speed, memory and requests beside the fastest plain loop (up to ten minutes)
+bench: ## every goal of speed, memory and requests beside floors of the same run (less than ten minutes)
 	go run ./internal/bench
 
-bench-quick: ## the same, smaller, in about a minute
+bench-quick: ## the same with fewer bills, in less than a minute
 	go run ./internal/bench -quick
+
+bench-doc: ## as bench, and write docs/benchmarks.md
+	go run ./internal/bench -md docs/benchmarks.md
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }

@@ -180,8 +180,10 @@ func (b *book) appendBill(h history, account, i int) {
 		changed += int64(more>>16) % (4 * 86400)
 	}
 	d = strconv.AppendInt(d, changed*1000+int64(more>>40)%1000, 10)
-	d = append(d, `","budgetAccountId":"BA`...)
-	d = padded(d, int64(card%5+1), 16)
+	if card%2 == 0 { // the other cards have no budget account
+		d = append(d, `","budgetAccountId":"BA`...)
+		d = padded(d, int64(card/8+1), 16)
+	}
 	b.text = append(d, `"}`...)
 }
 

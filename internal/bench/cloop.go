@@ -1,5 +1,3 @@
-//go:build cgo
-
 package main
 
 // The functions are those of the SQLite that the driver brings along: declared

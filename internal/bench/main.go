@@ -77,15 +77,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		return err
 	}
-	if *document != "" {
-		if err := report.writeMarkdown(*document, command); err != nil {
-			return err
-		}
-	}
+	printed := report.print
 	if *asJSON {
-		return report.printJSON(stdout)
+		printed = report.printJSON
 	}
-	return report.print(stdout)
+	err = printed(stdout)
+	if *document != "" {
+		err = errors.Join(err, report.writeMarkdown(*document, command))
+	}
+	return err
 }
 
 // part is this program as one of the processes that it starts.

@@ -67,7 +67,8 @@ const (
 
 // A bench is the measuring and what came of it.
 type bench struct {
-	size   size
+	meant  size
+	size   size // what there is time for
 	dir    string
 	keys   string // folder
 	syncer string // the program
@@ -75,9 +76,11 @@ type bench struct {
 	key    *rsa.PrivateKey
 	log    io.Writer
 	begun  time.Time
-	cuts   []string // what was measured less of than meant
-	python string   // the program; empty: there is none that will do
-	noPy   string   // why not
+	busy   time.Duration // of the machine, when it began
+	others float64       // processors that other work took, on average
+	cuts   []string      // what was measured less of than meant
+	python string        // the program; empty: there is none that will do
+	noPy   string        // why not
 
 	rounds []round
 	slow   [][]sample // by round, then by slowWidths
@@ -115,7 +118,7 @@ type spreadRound struct{ many, one sample }
 func newBench(ctx context.Context, dir string, size size, log io.Writer) (*bench, error) {
 	y, m, d := time.Now().In(zone).Date()
 	b := &bench{
-		size: size, dir: dir, log: log, begun: time.Now(), syncer: filepath.Join(dir, "syncer"), keys: filepath.Join(dir, "keys"),
+		meant: size, size: size, dir: dir, log: log, begun: time.Now(), busy: busyTime(), syncer: filepath.Join(dir, "syncer"), keys: filepath.Join(dir, "keys"),
 		today: time.Date(y, m, d, 0, 0, 0, 0, zone),
 	}
 	if runtime.GOOS == "windows" {
@@ -200,13 +203,73 @@ func (b *bench) site(name string, s *service, h history, accounts, width int) (*
 
 // run measures everything.
 func (b *bench) run(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{b.compare, b.spreadOut, b.follow, b.grow} {
+	for _, stage := range []func(context.Context) error{b.try, b.compare, b.spreadOut, b.follow, b.grow} {
 		if err := stage(ctx); err != nil {
 			return err
 		}
 	}
+	if b.busy > 0 {
+		b.others = max(0, (busyTime()-b.busy-childrenTime()-processorTime()).Seconds()/time.Since(b.begun).Seconds())
+	}
 	b.tell("done")
 	return nil
+}
+
+// try finds out how fast the machine is, so that what is measured is finished in
+// time also on one that is very slow or busy.
+func (b *bench) try(ctx context.Context) (err error) {
+	h := b.history(max(2000, b.size.compared/10), historyDays)
+	b.tell("a trial with %d bills", h.Bills)
+	service, err := b.serve(ctx, h, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, service.stop()) }()
+	s, err := b.site("trial", service, h, 1, width)
+	if err != nil {
+		return err
+	}
+	ours, err := s.load(ctx, 0)
+	if err != nil {
+		return err
+	}
+	cmd, err := self(ctx, naiveCommand)
+	if err != nil {
+		return err
+	}
+	theirs, err := runNaive(cmd, naiveTask(service.Signed, filepath.Join(b.keys, clientPrivate), filepath.Join(s.dir, "naive.db"), h))
+	if err != nil {
+		return err
+	}
+	perBill := func(u usage) float64 { return u.Wall.Seconds() / float64(h.Bills) }
+	b.size = b.meant.within(perBill(ours.usage), perBill(theirs.usage))
+	if b.size.compared < b.meant.compared {
+		b.cut("it is %d bills and %d instead of %d and %d", b.size.compared, b.size.load, b.meant.compared, b.meant.load)
+	}
+	if b.size.accounts < b.meant.accounts {
+		b.cut("it is %d accounts instead of %d", b.size.accounts, b.meant.accounts)
+	}
+	return s.remove()
+}
+
+// within is a size of which a round is finished in time, by what a bill takes
+// syncer and the naive program, in seconds.
+func (s size) within(ours, naive float64) size {
+	less := func(n, step int, share, takes float64) int {
+		fit := int(float64(n) * min(1, share*s.limit.Seconds()/takes))
+		if fit == n {
+			return n
+		}
+		return max(step, fit/step*step)
+	}
+	// The naive program's two runs, and Python's, which take it a little more
+	// than half as long; ours, the loop and the writer.
+	takes := float64(s.compared)*(2*ours+3.2*naive) + float64(s.load)*4.5*ours
+	compared, load := less(s.compared, 1000, 0.9*roundsShare, takes), less(s.load, 1000, 0.9*roundsShare, takes)
+	takes = 2 * ours * float64(s.accounts*s.each)
+	s.accounts = less(s.accounts, 2*width, spreadShare-slowShare+0.05, takes)
+	s.compared, s.load = compared, load
+	return s
 }
 
 // compare measures what is compared with other programs and with the floors, in

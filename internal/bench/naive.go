@@ -160,7 +160,7 @@ type naiveRow struct {
 	TransactionTime string  `db:"transaction_time"`
 	TransactionDate string  `db:"transaction_date"`
 	MerchantName    string  `db:"merchant_name"`
-	BudgetAccountID string  `db:"budget_account_id"`
+	BudgetAccountID *string `db:"budget_account_id"`
 	TradeAmount     *int64  `db:"trade_amount"`
 	TradeCurrency   *string `db:"trade_currency"`
 	OutAmount       *int64  `db:"out_amount"`
@@ -287,7 +287,7 @@ func naiveRowOf(raw json.RawMessage) (*naiveRow, error) {
 		Account: "main", OrderNo: b.OrderNo, BillNo: orNil(b.BillNo), BillType: b.BillType, BillStatus: b.BillStatus, AssetID: b.AssetID,
 		MaskedCardNo: b.MaskedCardNo, CardLast4: b.MaskedCardNo[len(b.MaskedCardNo)-4:], CardNickName: b.CardNickName,
 		TransactionTime: b.TransactionTime.UTC().Format(naiveTime), TransactionDate: b.TransactionTime.In(zone).Format(time.DateOnly),
-		MerchantName: b.MerchantName, BudgetAccountID: b.BudgetAccountID, ExchangeRate: orNil(b.ExchangeRate), TradeCountry: b.TradeCountry,
+		MerchantName: b.MerchantName, BudgetAccountID: orNil(b.BudgetAccountID), ExchangeRate: orNil(b.ExchangeRate), TradeCountry: b.TradeCountry,
 		FirstSeenAt: now, ChangedAt: now, ReadAt: now, RunID: 1, ContentHash: hex.EncodeToString(sum[:16]), Raw: string(raw),
 	}
 	if b.FailReason != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"crypto/rsa"
 	"encoding/json"
@@ -39,6 +40,8 @@ const (
 	warmFor = 45 * time.Second
 	// maxSpan is shorter than any span that is answered (API §9.2).
 	maxSpan = bill.MaxWindowDays * 24 * time.Hour
+	// maxBody is longer than any request.
+	maxBody = 1 << 16
 )
 
 // A keyring holds the keys of both sides.
@@ -276,7 +279,10 @@ func (s *server) prepare() (int, error) {
 		}
 	}
 	s.mu.RUnlock()
-	errs := make([]error, runtime.GOMAXPROCS(0))
+	// Signing takes all cores. Answering takes one, and looks for work on no
+	// other: what is measured is to have them.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU()))
+	errs := make([]error, runtime.NumCPU())
 	var wg sync.WaitGroup
 	for w := range errs {
 		wg.Go(func() {
@@ -360,20 +366,69 @@ func (s *server) accept(l net.Listener, signed bool) {
 	}
 }
 
+// A request is what the server reads of one: HTTP's own reader makes so much of
+// it that it would cost more than the answer.
+type request struct {
+	line      string // the first one
+	client    string
+	at        string
+	signature string
+	customer  string
+	size      int
+	last      bool // the connection ends with it
+	body      []byte
+}
+
+// read reads the next request of a connection.
+func (q *request) read(r *bufio.Reader) error {
+	*q = request{body: q.body[:0]}
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			break
+		}
+		if q.line == "" {
+			q.line = string(line)
+			continue
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimSpace(value)
+		switch {
+		case bytes.EqualFold(name, []byte("Client-Id")):
+			q.client = string(value)
+		case bytes.EqualFold(name, []byte("Request-Time")):
+			q.at = string(value)
+		case bytes.EqualFold(name, []byte("Signature")):
+			q.signature = string(value)
+		case bytes.EqualFold(name, []byte("Connected-CustomerId")):
+			q.customer = string(value)
+		case bytes.EqualFold(name, []byte("Connection")):
+			q.last = bytes.EqualFold(value, []byte("close"))
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if q.size, err = strconv.Atoi(string(value)); err != nil || q.size < 0 || q.size > maxBody {
+				return errors.New("no length of a body")
+			}
+		}
+	}
+	q.body = slices.Grow(q.body, q.size)[:q.size]
+	_, err := io.ReadFull(r, q.body)
+	return err
+}
+
 // converse answers the requests of a connection, one after the other.
 func (s *server) converse(conn net.Conn, signed bool) error {
 	r := bufio.NewReaderSize(conn, 8<<10)
+	var q request
 	for {
-		req, err := http.ReadRequest(r)
-		if err != nil {
-			return err
-		}
-		body, err := io.ReadAll(io.LimitReader(req.Body, 1<<20))
-		if err != nil {
+		if err := q.read(r); err != nil {
 			return err
 		}
 		var out net.Buffers
-		if a, wait, err := s.reply(req, body, signed); err != nil {
+		if a, wait, err := s.reply(&q, signed); err != nil {
 			out, err = s.refuse(err)
 			if err != nil {
 				return err
@@ -384,31 +439,34 @@ func (s *server) converse(conn net.Conn, signed bool) error {
 			}
 			out = net.Buffers{a.head, a.body[0], a.body[1], a.body[2]}
 		}
-		if _, err := out.WriteTo(conn); err != nil || req.Close {
+		if _, err := out.WriteTo(conn); err != nil || q.last {
 			return err
 		}
 	}
 }
 
+// firstLine is how a request begins.
+const firstLine = http.MethodPost + " " + worldfirst.QueryBillListPath + " HTTP/1.1"
+
 // reply finds the answer to a request, and how long it takes.
-func (s *server) reply(req *http.Request, body []byte, signed bool) (*answer, time.Duration, error) {
-	if req.Method != http.MethodPost || req.URL.Path != worldfirst.QueryBillListPath {
+func (s *server) reply(q *request, signed bool) (*answer, time.Duration, error) {
+	if q.line != firstLine {
 		return nil, 0, errors.New("METHOD_NOT_SUPPORTED")
 	}
 	if signed {
-		if err := s.verify(req, body); err != nil {
+		if err := s.verify(q); err != nil {
 			return nil, 0, errors.New("INVALID_SIGNATURE")
 		}
 	}
-	b, ok := s.book(req.Header.Get("Connected-CustomerId"))
+	b, ok := s.book(q.customer)
 	if !ok {
 		return nil, 0, errors.New("AUTHORIZATION_NOT_EXIST")
 	}
-	var q billQuery
-	if json.Unmarshal(body, &q) != nil {
+	var query billQuery
+	if json.Unmarshal(q.body, &query) != nil {
 		return nil, 0, errors.New("PARAM_ILLEGAL")
 	}
-	k, err := s.key(b, &q)
+	k, err := s.key(b, &query)
 	if err != nil {
 		return nil, 0, errors.New("PARAM_ILLEGAL")
 	}
@@ -420,19 +478,18 @@ func (s *server) reply(req *http.Request, body []byte, signed bool) (*answer, ti
 }
 
 // verify checks what a request is signed with, as the API would (API §4.2).
-func (s *server) verify(req *http.Request, body []byte) error {
-	at := req.Header.Get("Request-Time")
-	sent, err := time.Parse(worldfirst.TimeFormat, at)
+func (s *server) verify(q *request) error {
+	sent, err := time.Parse(worldfirst.TimeFormat, q.at)
 	if err != nil {
 		return err
 	}
 	if time.Since(sent).Abs() > freshFor {
 		return errors.New("the request is old")
 	}
-	if req.Header.Get("Client-Id") != clientID {
+	if q.client != clientID {
 		return errors.New("the request is somebody else's")
 	}
-	return worldfirst.Verify([]*rsa.PublicKey{s.keys.client}, req.Header.Get("Signature"), req.Method, req.URL.Path, clientID, at, body)
+	return worldfirst.Verify([]*rsa.PublicKey{s.keys.client}, q.signature, http.MethodPost, worldfirst.QueryBillListPath, clientID, q.at, q.body)
 }
 
 // refuse is an answer that says no.

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"billsync/internal/worldfirst"
@@ -99,7 +100,9 @@ func serveMain(order string, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	addresses, stop, err := newServer(o.History, o.Accounts, keys).listen()
+	s := newServer(o.History, o.Accounts, keys)
+	runtime.GOMAXPROCS(1) // see prepare
+	addresses, stop, err := s.listen()
 	if err != nil {
 		return err
 	}
