@@ -59,15 +59,17 @@ func (t *Tx) ReadingPass(account string, window int64) (*bill.Pass, error) {
 }
 
 // BeginPass stores a new pass and sets its ID. An unfinished one of the same
-// window is dropped with what it recorded.
+// window is dropped with what it recorded. Items that it could not understand
+// are kept with its ID, so that is not given out again.
 func (t *Tx) BeginPass(p *bill.Pass) error {
 	if err := t.DropPass(p.Account, p.WindowID); err != nil {
 		return err
 	}
 	id, err := t.insert("beginning a pass", `
-		INSERT INTO passes (account, window_id, state, span_start, span_end, zone, page_size, run_id, begun_at, touched_at,
+		INSERT INTO passes (pass_id, account, window_id, state, span_start, span_end, zone, page_size, run_id, begun_at, touched_at,
 		                    next_page, total_count, pages, page_items, items, rejected, rereads)
-		VALUES (?, ?, 'reading', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		VALUES (1 + max(coalesce((SELECT max(pass_id) FROM passes), 0), coalesce((SELECT max(pass_id) FROM rejected_items), 0)),
+		        ?, ?, 'reading', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		p.Account, windowOrNull(p.WindowID), text(p.Start), text(p.End), p.Zone, p.PageSize, p.RunID, text(p.BegunAt), text(p.TouchedAt),
 		p.NextPage, p.Total, p.Pages, p.PageItems, p.Items, p.Rejected, p.Rereads)
 	p.ID = id

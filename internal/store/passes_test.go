@@ -284,6 +284,31 @@ func TestRejectOccurrences(t *testing.T) {
 }
 
 // Only what lies within the span of a proof is resolved by it.
+// An item that a killed pass saw last is not taken for one that the next pass saw.
+func TestPassNumbersAreNotGivenOutAgain(t *testing.T) {
+	t.Parallel()
+	s := withAccount(t)
+	window := newWindow(t, s, 1, 9)
+	killed, next := fullPass(window, 1), fullPass(window, 1)
+	it := bill.Item{Bill: bill.Bill{Raw: []byte("null"), Hash: "x"}, Rejected: true}
+	update(t, s, func(tx *store.Tx) error {
+		if err := tx.BeginPass(&killed); err != nil {
+			return err
+		}
+		if err := tx.Reject(&it, 0, "not an object", &killed, 1, day(1)); err != nil {
+			return err
+		}
+		if err := tx.BeginPass(&next); err != nil {
+			return err
+		}
+		return tx.ResolveUnseen(&next, day(2))
+	})
+	if killed.ID == next.ID {
+		t.Errorf("both passes have the number %d", next.ID)
+	}
+	same(t, "open items", grid(t, s, "SELECT count(*) FROM rejected_items WHERE resolved_at IS NULL"), [][]any{{int64(0)}})
+}
+
 func TestResolveUnseen(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
