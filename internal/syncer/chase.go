@@ -24,10 +24,6 @@ var (
 	final    = []string{"SUCCESS", "FAILED"}                                                       // counted
 )
 
-// chaseRequests is how many requests the chase of a window takes if nothing
-// moved and no set fills more than a page.
-const chaseRequests = 9
-
 // A question of a chase is about the bills of one status.
 type question struct {
 	status string // "": all
@@ -88,24 +84,45 @@ func (e *engine) openChase(tx Tx, a *account, job chaseJob) (*reading, error) {
 	if c.stored, err = tx.CountByStatus(a.Name, inner.Start, inner.End); err != nil {
 		return nil, err
 	}
-	c.questions = append(c.questions, question{"", 1, false})
-	for _, s := range final {
-		c.questions = append(c.questions, question{s, 1, false})
-	}
-	for _, s := range returned {
-		c.questions = append(c.questions, question{s, e.cfg.PageSize, false})
-	}
-	for _, s := range changing {
-		c.questions = append(c.questions, question{s, e.cfg.PageSize, true})
-	}
-	// Statuses the documents do not know may mean anything, also change.
-	for _, s := range slices.Sorted(maps.Keys(c.stored)) {
-		if s != "" && !documented(s) {
-			c.questions = append(c.questions, question{s, e.cfg.PageSize, true})
-		}
-	}
+	c.questions = questions(c.stored, e.cfg.PageSize)
 	return r, nil
 }
+
+// questions are those of a chase, where so many bills of each status are stored.
+func questions(stored map[string]int, pageSize int) []question {
+	list := []question{{"", 1, false}}
+	for _, s := range final {
+		list = append(list, question{s, 1, false})
+	}
+	for _, s := range returned {
+		list = append(list, question{s, pageSize, false})
+	}
+	for _, s := range changing {
+		list = append(list, question{s, pageSize, true})
+	}
+	// Statuses the documents do not know may mean anything, also change.
+	for _, s := range slices.Sorted(maps.Keys(stored)) {
+		if s != "" && !documented(s) {
+			list = append(list, question{s, pageSize, true})
+		}
+	}
+	return list
+}
+
+// chaseRequests is how many requests a chase takes if nothing changed.
+func chaseRequests(stored map[string]int, pageSize int) int {
+	n := 0
+	for _, q := range questions(stored, pageSize) {
+		n++
+		if q.always {
+			n += max(1, pagesOf(stored[q.status], pageSize)) - 1
+		}
+	}
+	return n
+}
+
+// pagesOf is how many pages list so many bills.
+func pagesOf(bills, pageSize int) int { return (bills + pageSize - 1) / pageSize }
 
 func documented(status string) bool {
 	return slices.Contains(changing, status) || slices.Contains(returned, status) || slices.Contains(final, status)

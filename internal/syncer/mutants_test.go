@@ -32,8 +32,11 @@ func (g given) Chases(string) (map[int64]bill.Chase, error)    { return nil, nil
 func (g given) OpenRejected(string) (int, error)               { return 0, nil }
 func (g given) CountUnreadable(string, int64) (int, error)     { return 0, nil }
 func (g given) ReadingPass(string, int64) (*bill.Pass, error)  { return nil, nil }
-func at(days int) time.Time                                    { return start.AddDate(0, 0, days) }
-func spanOf(from, to time.Time) bill.Span                      { return bill.Span{Start: from, End: to} }
+func (g given) CountByStatus(string, time.Time, time.Time) (map[string]int, error) {
+	return nil, nil
+}
+func at(days int) time.Time               { return start.AddDate(0, 0, days) }
+func spanOf(from, to time.Time) bill.Span { return bill.Span{Start: from, End: to} }
 func midnight(days int) time.Time {
 	y, m, d := at(days).Date()
 	return time.Date(y, m, d, 0, 0, 0, 0, shanghai)

@@ -17,6 +17,7 @@ type Books interface {
 	OpenRejected(account string) (int, error)
 	CountUnreadable(account string, window int64) (int, error)
 	ReadingPass(account string, window int64) (*bill.Pass, error)
+	CountByStatus(account string, from, to time.Time) (map[string]int, error)
 }
 
 // A Step is one span that a run would read.
@@ -29,20 +30,22 @@ type Step struct {
 	From    int  // first page to be asked for, if a pass goes on
 	Bills   int  // expected; -1: not known
 	Known   bool // Bills was counted by the API, not estimated
+
+	stored map[string]int // of a chase: bills by status
 }
 
 // Requests returns how many requests the step is expected to need, at a page
 // size; where nothing is known it is the one that tells.
 func (s Step) Requests(pageSize int) int {
 	if s.Chase {
-		return chaseRequests
+		return chaseRequests(s.stored, pageSize)
 	}
-	pages := 1
-	if s.Bills > 0 {
-		pages = (s.Bills + pageSize - 1) / pageSize
-	}
+	pages := max(1, pagesOf(s.Bills, pageSize))
 	if s.From > 1 {
 		return max(1, pages-s.From+2) // the last stored page is asked for again
+	}
+	if _, _, ok := s.Span.Halve(); ok && s.Bills >= cappedAt {
+		pages += 2 // both halves are counted: is the list cut short?
 	}
 	return pages
 }
@@ -89,7 +92,13 @@ func (s *Syncer) Preview(from Books, o Options) ([]Step, error) {
 			steps = append(steps, st)
 		}
 		for _, job := range p.chases {
-			steps = append(steps, Step{Account: c.Name, Span: job.span, Chase: true, Reread: true, Bills: -1})
+			st := Step{Account: c.Name, Span: job.span, Chase: true, Reread: true, Bills: -1}
+			var err error
+			inner := sure(job.span)
+			if st.stored, err = from.CountByStatus(c.Name, inner.Start, inner.End); err != nil {
+				return nil, err
+			}
+			steps = append(steps, st)
 		}
 	}
 	return steps, nil

@@ -1,12 +1,15 @@
 package syncer_test
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -523,30 +526,108 @@ func TestCappedListIsHalved(t *testing.T) {
 	w.equal("main", "")
 }
 
+// What plan says is what sync then asks, to the request.
 func TestPlanTellsWhatSyncAsks(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 250)
-	w.fill(200, 249)
-	preview := func() int {
-		st := w.open()
-		defer st.Close()
-		n := 0
-		err := st.Update(context.Background(), func(tx storeTx) error {
-			steps, err := syncer.New(w.cfg, nil, nil, nop, w.now).Preview(tx, syncer.Options{})
-			for _, s := range steps {
-				n += s.Requests(w.cfg.PageSize)
+	refresh, full := syncer.Options{Scope: syncer.Scope{Refresh: true}}, syncer.Options{Scope: syncer.Scope{Full: true}}
+	for _, tt := range []struct {
+		name   string
+		days   int
+		bills  int
+		size   int
+		before func(w *world)
+		probe  bool
+		o      syncer.Options
+		least  int // what the scenario is about shows in so many requests
+	}{
+		{name: "first load, probed", days: 250, bills: 200, probe: true, least: 20},
+		{name: "first load without bills", days: 250, probe: true, least: 3},
+		{name: "a list so long that it may be cut short", days: 90, bills: 12_000, size: 100, probe: true, least: 122},
+		{name: "nothing new", days: 250, bills: 200, before: func(w *world) { w.sync(); w.pass(time.Hour) }, least: 1},
+		{name: "nothing new, several accounts", days: 250, bills: 200, before: func(w *world) {
+			w.account("second", "C2")
+			w.account("third", "C3")
+			w.fillOf("C2", 100, 249)
+			w.sync()
+			w.pass(time.Hour)
+		}, least: 3},
+		{name: "refresh", days: 1000, bills: 900, o: refresh, before: func(w *world) { w.sync(); w.pass(24 * time.Hour) }, least: 9 * 9},
+		{name: "refresh with many open bills", days: 400, bills: 400, o: refresh, before: func(w *world) {
+			w.ledger.Change("", func(entries []simulator.Entry) []simulator.Entry {
+				for i := range entries {
+					entries[i].Bill.Status = []string{"SUCCESS", "WAITING_CLEARANCE", "REFUNDED", "PARTIAL_REFUND"}[i%4]
+				}
+				return entries
+			})
+			w.sync()
+			w.pass(24 * time.Hour)
+		}, least: 3 * 10},
+		{name: "everything again", days: 250, bills: 200, o: full, before: func(w *world) { w.sync(); w.pass(time.Hour) }, least: 20},
+		{name: "one span again", days: 250, bills: 200, o: syncer.Options{Scope: syncer.Scope{Span: bill.Span{Start: start.AddDate(0, 0, -120), End: start.AddDate(0, 0, -110)}}},
+			before: func(w *world) { w.sync(); w.pass(time.Hour) }, least: 8},
+		{name: "killed on the way", days: 90, bills: 200, before: func(w *world) {
+			n := 0
+			_, err := w.runWith(syncer.Options{}, w.client, func() error {
+				if n++; n == 6 {
+					return errCrash
+				}
+				return nil
+			})
+			if !errors.Is(err, errCrash) {
+				w.t.Fatal(err)
 			}
-			return err
+			w.pass(time.Minute)
+		}, least: 10},
+		{name: "one window waits", days: 250, bills: 200, before: func(w *world) {
+			n := int64(0)
+			w.server.SetFault(func(simulator.Request) simulator.Fault {
+				if atomic.AddInt64(&n, 1) == 20 {
+					return result("UNKNOWN_EXCEPTION")
+				}
+				return simulator.Fault{}
+			})
+			if _, err := w.run(syncer.Options{}); err != nil {
+				w.t.Fatal(err)
+			}
+			w.server.SetFault(nil)
+			w.pass(time.Minute)
+		}, least: 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, tt.days)
+			w.cfg.PageSize = cmp.Or(tt.size, w.cfg.PageSize)
+			w.fill(tt.bills, tt.days-1)
+			if tt.before != nil {
+				tt.before(w)
+			}
+			st := w.open()
+			work := syncer.New(w.cfg, w.client, nil, nop, w.now)
+			var steps []syncer.Step
+			err := st.Update(context.Background(), func(tx storeTx) (err error) {
+				steps, err = work.Preview(tx, tt.o)
+				return err
+			})
+			if err == nil && tt.probe {
+				err = work.Probe(w.ctx, steps)
+			}
+			if err := errors.Join(err, st.Close()); err != nil {
+				t.Fatal(err)
+			}
+			want := 0
+			for _, s := range steps {
+				want += s.Requests(w.cfg.PageSize)
+			}
+			if want < tt.least {
+				t.Errorf("%d requests are planned, want at least %d", want, tt.least)
+			}
+			sum, err := w.run(tt.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := int(sum.Run.Requests); got != want {
+				t.Errorf("the sync made %d requests, planned were %d", got, want)
+			}
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	w.sync()
-	w.pass(time.Hour)
-	want := preview()
-	if got := w.sync().Run.Requests; int(got) != want {
-		t.Errorf("the sync made %d requests, planned were %d", got, want)
 	}
 }

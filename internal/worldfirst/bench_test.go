@@ -128,6 +128,7 @@ func BenchmarkDecodePage(b *testing.B) {
 				if _, err := decodePage(env.doc, bb.known); err != nil {
 					b.Fatal(err)
 				}
+				env.doc.release()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchBills), "ns/bill")
 		})

@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -289,6 +288,7 @@ func (c *Client) try(ctx context.Context, q call, decode func(*document) error, 
 	env, f := judge(q.op, r, check, c.cfg.Now())
 	if f == nil {
 		err := decode(env.doc)
+		env.doc.release() // those of other answers are few, and not worth the care
 		if err == nil {
 			done(t, r)
 			return nil
@@ -335,18 +335,13 @@ func (c *Client) request(ctx context.Context, q call) (*http.Request, error) {
 	return req, nil
 }
 
-// send passes a request through the layers.
+// send passes a request through the layers, of which wholeBody is the last.
 func (c *Client) send(req *http.Request) (reply, error) {
 	resp, err := c.top.RoundTrip(req)
 	if err != nil {
 		return reply{}, err
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body) // in memory already
-	if err != nil {
-		return reply{}, fmt.Errorf("reading the answer: %w", err)
-	}
-	return reply{resp.StatusCode, resp.Header, body}, nil
+	return reply{resp.StatusCode, resp.Header, resp.Body.(*receivedBody).all}, nil
 }
 
 // verify checks the signature of an answer (API §4.3).

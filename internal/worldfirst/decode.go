@@ -3,6 +3,7 @@ package worldfirst
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,9 +25,10 @@ func DecodeItem(raw []byte) bill.Item {
 	}
 	clean := bytes.Clone(Scrub(raw))
 	var p fingerprint
-	p.others = []printedMember{{name: []byte("not JSON"), said: p.text(clean)}}
+	p.text(headingOf("not JSON"), clean)
+	hash := p.sum()
 	return bill.Item{
-		Bill:     bill.Bill{Raw: clean, Hash: string(p.appendSum(nil))},
+		Bill:     bill.Bill{Raw: clean, Hash: string(hash[:])},
 		Problems: []string{"not JSON"},
 		Rejected: true,
 	}
@@ -119,32 +121,17 @@ type decoder struct {
 	doc  *document // what the bill is read from
 	own  document  // if that had to be written anew
 
+	scrub   scrubber
 	place   [fields]int // the fields' values; 0 if there is none
-	order   []field     // fields in the order in which they were sent
+	first   [fields]int // of those that have one, where they were named first
 	others  []member    // members that are no fields
 	print   fingerprint
-	texts   []byte      // what the columns say
-	columns []column    // where
-	amounts []sumColumn // the amounts that were understood
+	texts   strings.Builder // what the columns say
+	amounts []bill.Amount   // those of the item
+	faulty  []field         // what the item's problems are about
 
 	cardNo            string // as received, scrubbed
-	orderNoIsBad      bool   // a problem of it is noted already
 	transactionTimeOK bool
-	transactionTimeIs bool // it said something
-}
-
-// A column is a text of the bill that stands in texts until all are known. All
-// texts of a bill are pieces of one string: one allocation instead of many.
-type column struct {
-	text     *string
-	from, to int
-}
-
-// A sumColumn is an amount whose currency stands in texts.
-type sumColumn struct {
-	amount   **bill.Amount
-	value    int64
-	from, to int
 }
 
 // decode reads the value v of a document into an empty item.
@@ -153,27 +140,39 @@ func (d *decoder) decode(item *bill.Item, doc *document, v int) {
 	if doc.broken && !utf8.Valid(doc.json(v)) {
 		v = d.readAgain(bytes.ToValidUTF8(doc.json(v), []byte("\ufffd")))
 	}
-	if clean := d.doc.scrub(v); clean != nil {
-		v = d.readAgain(clean)
-	}
 	d.print.reset()
-	item.Bill.Raw = bytes.Clone(d.doc.json(v))
+	d.scrub.begin(d.doc, v)
 	if d.doc.first(v) != '{' {
-		d.print.others = append(d.print.others, printedMember{said: d.print.json(d.doc, v)})
-		item.Problems = []string{"not an object but " + d.doc.kind(v)}
-		item.Bill.Hash = string(d.print.appendSum(nil))
-		item.Rejected = true
+		d.scrub.scrub(v, scope{rule: scrubAny})
+		d.noObject(v)
 		return
 	}
-	d.texts, d.columns, d.amounts = d.texts[:0], d.columns[:0], d.amounts[:0]
-	d.cardNo, d.orderNoIsBad, d.transactionTimeOK, d.transactionTimeIs = "", false, false, false
-	d.members(v)
-	d.finish()
-	d.card()
-	if d.identity() {
-		item.Bill = bill.Bill{Raw: item.Bill.Raw, Hash: item.Bill.Hash}
-		item.Rejected = true
+	d.members(v, true)
+	if clean := d.scrub.end(); clean != nil {
+		v = d.readAgain(clean)
+		d.members(v, false)
 	}
+	d.keepRaw(v)
+	d.fields()
+}
+
+// noObject takes a value that is no object, and so no bill.
+func (d *decoder) noObject(v int) {
+	if clean := d.scrub.end(); clean != nil {
+		v = d.readAgain(clean)
+	}
+	d.keepRaw(v)
+	d.print.json(headingOf(""), d.doc, v)
+	hash := d.print.sum()
+	d.item.Bill.Hash = string(hash[:])
+	d.item.Problems = []string{"not an object but " + d.doc.kind(v)}
+	d.item.Rejected = true
+}
+
+func (d *decoder) keepRaw(v int) {
+	raw := d.doc.json(v)
+	d.item.Bill.Raw = make([]byte, len(raw))
+	copy(d.item.Bill.Raw, raw)
 }
 
 // readAgain replaces the document by a single value that was made of it, and
@@ -186,54 +185,103 @@ func (d *decoder) readAgain(raw []byte) int {
 	return 0
 }
 
-// members reads the members of a bill. Of two with one name the last counts, at
-// the place of the first.
-func (d *decoder) members(v int) {
-	d.place, d.order, d.others = [fields]int{}, d.order[:0], d.others[:0]
+// members finds the members of a bill. Of two with one name the last counts. All
+// of them are scrubbed, if asked.
+func (d *decoder) members(v int, scrub bool) {
+	d.place, d.others = [fields]int{}, d.others[:0]
 	end := d.doc.next(v)
 	for m := v + 1; m < end; m = d.doc.next(m + 1) {
 		name := d.doc.text(m)
 		f := fieldOf(name)
-		if f == noField {
+		switch {
+		case f == noField:
 			d.others = append(d.others, member{name, m + 1})
+		case d.place[f] == 0:
+			d.first[f] = m
+			fallthrough
+		default:
+			d.place[f] = m + 1
+		}
+		if scrub {
+			d.scrub.member(m, f, scope{rule: scrubAny})
+		}
+	}
+}
+
+// fields reads the members of a bill, in the order of their names.
+func (d *decoder) fields() {
+	d.cardNo, d.transactionTimeOK, d.faulty = "", false, d.faulty[:0]
+	d.makeRoom()
+	others := d.doc.countedMembers(d.others)
+	for f, v := range &d.place {
+		if v == 0 || d.doc.isNull(v) {
 			continue
 		}
-		if d.place[f] == 0 {
-			d.order = append(d.order, f)
+		for len(others) > 0 && string(others[0].name) < fieldNames[f] {
+			d.print.json(headingOf(string(others[0].name)), d.doc, others[0].value)
+			others = others[1:]
 		}
-		d.place[f] = m + 1
+		d.field(field(f), v)
 	}
-	for _, f := range d.order {
-		if !d.doc.isNull(d.place[f]) {
-			d.field(f, d.place[f])
-		}
+	for _, m := range others {
+		d.print.json(headingOf(string(m.name)), d.doc, m.value)
 	}
-	for _, m := range d.doc.countedMembers(d.others) {
-		d.print.others = append(d.print.others, printedMember{m.name, d.print.json(d.doc, m.value)})
+	b := &d.item.Bill
+	hash := d.print.sum()
+	b.Hash = d.keep(hash[:])
+	d.card()
+	d.sortProblems()
+	if d.identity() {
+		*b = bill.Bill{Raw: b.Raw, Hash: b.Hash}
+		d.item.Rejected = true
 	}
 }
 
-// finish makes the texts and amounts of the bill, and its hash.
-func (d *decoder) finish() {
-	from := len(d.texts)
-	d.texts = d.print.appendSum(d.texts)
-	d.columns = append(d.columns, column{&d.item.Bill.Hash, from, len(d.texts)})
-	texts := string(d.texts)
-	for _, c := range d.columns {
-		*c.text = texts[c.from:c.to]
+// makeRoom makes room for all texts of a bill and for its amounts: what is long
+// enough for most is one allocation each, and what is longer gets another.
+func (d *decoder) makeRoom() {
+	texts, amounts := len("0123456789abcdef0123456789abcdef"), 0
+	for f, v := range &d.place {
+		switch {
+		case v == 0 || f == int(fieldMetadata):
+		case f == int(fieldTrade) || f == int(fieldOut) || f == int(fieldIn):
+			amounts++
+			texts += len("USD")
+		case d.doc.isScalar(v) || f == int(fieldFailReason):
+			texts += len(d.doc.json(v))
+		}
 	}
-	if len(d.amounts) == 0 {
-		return
-	}
-	amounts := make([]bill.Amount, len(d.amounts))
-	for i, a := range d.amounts {
-		amounts[i] = bill.Amount{Currency: texts[a.from:a.to], Value: a.value}
-		*a.amount = &amounts[i]
+	d.texts.Reset() // lets go of those of the bill before
+	d.texts.Grow(texts)
+	d.amounts = nil
+	if amounts > 0 {
+		d.amounts = make([]bill.Amount, 0, amounts)
 	}
 }
 
+// keep returns a text of the bill's, storable, as a piece of the one string that
+// holds them all.
+func (d *decoder) keep(text []byte) string {
+	from := d.texts.Len()
+	d.texts.Write(storable(text))
+	return d.texts.String()[from:]
+}
+
+// problem notes what could not be understood of a field.
 func (d *decoder) problem(f field, format string, args ...any) {
+	d.faulty = append(d.faulty, f)
 	d.item.Problems = append(d.item.Problems, oneLine(fieldNames[f]+": "+fmt.Sprintf(format, args...), 200))
+}
+
+// sortProblems puts the problems into the order in which the fields were sent.
+func (d *decoder) sortProblems() {
+	for i := range d.faulty {
+		for j := i; j > 0 && d.first[d.faulty[j]] < d.first[d.faulty[j-1]]; j-- {
+			d.faulty[j], d.faulty[j-1] = d.faulty[j-1], d.faulty[j]
+			problems := d.item.Problems
+			problems[j], problems[j-1] = problems[j-1], problems[j]
+		}
+	}
 }
 
 // field takes a field that is not null (API §8.2).
@@ -242,7 +290,6 @@ func (d *decoder) field(f field, v int) {
 	switch f {
 	case fieldOrderNo:
 		d.text(f, v, &b.OrderNo)
-		d.orderNoIsBad = !d.doc.isScalar(v)
 	case fieldBillNo:
 		d.text(f, v, &b.BillNo)
 	case fieldBillType:
@@ -258,7 +305,7 @@ func (d *decoder) field(f field, v int) {
 	case fieldCardNickName:
 		// A user's label, renamed at will: no part of what the bill says.
 		if d.doc.isScalar(v) {
-			d.column(&b.CardNickName, d.doc.text(v))
+			b.CardNickName = d.keep(d.doc.text(v))
 		} else {
 			d.problem(f, "%s, not text", d.doc.kind(v))
 		}
@@ -283,7 +330,7 @@ func (d *decoder) field(f field, v int) {
 	case fieldLastUpdate:
 		d.lastUpdate(v)
 	case fieldMetadata:
-		d.print.fields[f] = d.print.json(d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		if d.doc.first(v) == '{' {
 			b.Metadata = string(d.doc.json(v)) // any length, so it stands alone
 		}
@@ -294,25 +341,18 @@ func (d *decoder) field(f field, v int) {
 func (d *decoder) text(f field, v int, column *string) {
 	if !d.doc.isScalar(v) {
 		d.problem(f, "%s, not text", d.doc.kind(v))
-		d.print.fields[f] = d.print.json(d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		return
 	}
 	text := d.doc.text(v)
 	if len(text) > 0 { // says no more than an absent one
-		d.print.fields[f] = d.print.text(text)
+		d.print.text(fieldHeadings[f], text)
 	}
-	d.column(column, text)
+	*column = d.keep(text)
 }
 
-// column remembers what a text of the bill says.
-func (d *decoder) column(to *string, text []byte) {
-	from := len(d.texts)
-	d.texts = append(d.texts, withoutNUL(text)...)
-	d.columns = append(d.columns, column{to, from, len(d.texts)})
-}
-
-// withoutNUL drops a character that databases cannot keep in text.
-func withoutNUL(text []byte) []byte {
+// storable returns a text without a character that databases cannot keep.
+func storable(text []byte) []byte {
 	if bytes.IndexByte(text, 0) < 0 {
 		return text
 	}
@@ -322,20 +362,18 @@ func withoutNUL(text []byte) []byte {
 func (d *decoder) transactionTime(v int) {
 	const f = fieldTransactionTime
 	if !d.doc.isScalar(v) {
-		d.transactionTimeIs = true
 		d.problem(f, "%s, not a time", d.doc.kind(v))
-		d.print.fields[f] = d.print.json(d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		return
 	}
 	text := d.doc.text(v)
 	if len(text) == 0 {
 		return // as if absent
 	}
-	d.transactionTimeIs = true
 	t, err := parseInstant(string(text))
 	if err != nil {
 		d.problem(f, "%s: %v", quoted(string(text), 60), err)
-		d.print.fields[f] = d.print.text(text)
+		d.print.text(fieldHeadings[f], text)
 		return
 	}
 	d.item.Bill.TransactionTime, d.transactionTimeOK = t.Truncate(time.Millisecond), true
@@ -348,27 +386,27 @@ func (d *decoder) lastUpdate(v int) {
 	const f = fieldLastUpdate
 	if !d.doc.isScalar(v) {
 		d.problem(f, "%s, not a time", d.doc.kind(v))
-		d.print.fields[f] = d.print.json(d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		return
 	}
 	text := d.doc.text(v)
-	d.column(&d.item.Bill.LastUpdateRaw, text)
+	d.item.Bill.LastUpdateRaw = d.keep(text)
 	t, err := parseInstant(string(text))
 	switch {
 	case err == nil:
 		d.item.Bill.LastUpdate = t.Truncate(time.Millisecond)
 		d.instant(f, t)
 	case len(text) > 0:
-		d.print.fields[f] = d.print.text(text)
+		d.print.text(fieldHeadings[f], text)
 	}
 }
 
 func (d *decoder) instant(f field, t time.Time) {
-	if y := t.Year(); y < 1700 || y > 2200 { // beyond what UnixNano can count
-		d.print.fields[f] = d.print.text(t.AppendFormat(nil, time.RFC3339Nano))
+	if at := t.Unix(); at < year1700 || at >= year2201 { // beyond what UnixNano can count
+		d.print.text(fieldHeadings[f], t.AppendFormat(nil, time.RFC3339Nano))
 		return
 	}
-	d.print.fields[f] = d.print.time(t.UnixNano())
+	d.print.time(fieldHeadings[f], t.UnixNano())
 }
 
 // amount reads currency and value (API §3.5). A value whose unit is in doubt
@@ -376,59 +414,56 @@ func (d *decoder) instant(f field, t time.Time) {
 func (d *decoder) amount(f field, v int, to **bill.Amount) {
 	if d.doc.first(v) != '{' {
 		d.problem(f, "%s, not an object", d.doc.kind(v))
-		d.print.fields[f] = d.print.json(d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		return
 	}
-	var room [4]member
-	members := d.doc.appendMembers(room[:0], v)
 	var currency, value int
-	others := 0 // they come to stand before the two
-	for i, m := range members {
-		switch string(m.name) {
+	var room [4]member
+	others := room[:0]
+	for m := v + 1; m < d.doc.next(v); m = d.doc.next(m + 1) {
+		switch name := d.doc.text(m); string(name) {
 		case "currency":
-			currency = m.value
+			currency = m + 1
 		case "value":
-			value = m.value
+			value = m + 1
 		default:
-			members[others], members[i] = m, members[others]
-			others++
+			others = append(others, member{name, m + 1})
 		}
 	}
-	from := len(d.texts)
-	n, reason := d.parseAmount(currency, value)
+	a, reason := d.parseAmount(currency, value)
 	if reason != "" {
 		d.problem(f, "%s", reason)
-		d.print.fields[f] = d.print.object(d.doc, d.doc.appendMembers(room[:0], v), "currency", "value")
+		d.print.object(fieldHeadings[f], d.doc, d.doc.appendMembers(room[:0], v), "currency", "value")
 		return
 	}
-	d.amounts = append(d.amounts, sumColumn{to, n, from, len(d.texts)})
-	d.print.fields[f] = d.print.amount(d.texts[from:], n, d.doc, members[:others])
+	d.amounts = append(d.amounts, a)
+	*to = &d.amounts[len(d.amounts)-1]
+	d.print.amount(fieldHeadings[f], *to, d.doc, d.doc.countedMembers(others))
 }
 
-// parseAmount appends the currency of an amount to texts and returns its value,
-// or the reason why it is none.
-func (d *decoder) parseAmount(currency, value int) (n int64, reason string) {
+// parseAmount returns an amount, or the reason why it is none; 0 stands for what
+// was not sent.
+func (d *decoder) parseAmount(currency, value int) (a bill.Amount, reason string) {
 	switch {
-	case currency == 0:
-		return 0, "no currency"
+	case currency == 0 || d.doc.isNull(currency):
+		return a, "no currency"
 	case d.doc.first(currency) != '"':
-		return 0, "currency is " + d.doc.kind(currency) + ", not text"
-	case value == 0:
-		return 0, "no value"
+		return a, "currency is " + d.doc.kind(currency) + ", not text"
+	case value == 0 || d.doc.isNull(value):
+		return a, "no value"
 	case !d.doc.isScalar(value):
-		return 0, "value is " + d.doc.kind(value) + ", not a number"
+		return a, "value is " + d.doc.kind(value) + ", not a number"
 	}
-	code := bytes.TrimSpace(withoutNUL(d.doc.text(currency)))
+	code := bytes.TrimSpace(storable(d.doc.text(currency)))
 	if len(code) == 0 {
-		return 0, "no currency"
+		return a, "no currency"
 	}
 	text := d.doc.text(value)
 	n, err := bill.ParseValue(string(text))
 	if err != nil {
-		return 0, fmt.Sprintf("value %s is not a whole number of smallest units", quoted(string(text), 40))
+		return a, fmt.Sprintf("value %s is not a whole number of smallest units", quoted(string(text), 40))
 	}
-	d.texts = append(d.texts, code...)
-	return n, ""
+	return bill.Amount{Currency: d.keep(code), Value: n}, ""
 }
 
 // failReason reads why a bill failed (API §6.4): an object, or the plain code.
@@ -437,12 +472,12 @@ func (d *decoder) failReason(v int) {
 	b := &d.item.Bill
 	if d.doc.first(v) == '[' {
 		d.problem(f, "%s, not an object", d.doc.kind(v))
-		d.print.fields[f] = d.print.json(d.doc, v)
+		d.print.json(fieldHeadings[f], d.doc, v)
 		return
 	}
 	if d.doc.isScalar(v) {
-		d.column(&b.FailCode, d.doc.text(v))
-		d.print.fields[f] = d.print.object(d.doc, []member{{[]byte("errorCode"), v}}, "errorCode")
+		b.FailCode = d.keep(d.doc.text(v))
+		d.print.object(fieldHeadings[f], d.doc, []member{{[]byte("errorCode"), v}}, "errorCode")
 		return
 	}
 	var codeDone, descDone bool
@@ -463,14 +498,14 @@ func (d *decoder) failReason(v int) {
 		switch value := d.doc.find(v, name); {
 		case value == 0:
 		case d.doc.isScalar(value):
-			d.column(to, d.doc.text(value))
+			*to = d.keep(d.doc.text(value))
 		default:
 			d.problem(f, "%s is %s, not text", name, d.doc.kind(value))
 		}
 	}
 	var room [4]member
 	members := d.doc.appendMembers(room[:0], v)
-	d.print.fields[f] = d.print.object(d.doc, members, "errorCode", "errorDesc")
+	d.print.object(fieldHeadings[f], d.doc, members, "errorCode", "errorDesc")
 }
 
 // card fills in what is known of the card (API §8.4). A full number was cut
@@ -507,17 +542,17 @@ func lastFourOf(text string) string {
 // without an order number and a time there is nothing to know a bill by (API
 // §8.3).
 func (d *decoder) identity() (rejected bool) {
-	if strings.TrimSpace(d.item.Bill.OrderNo) == "" {
+	missing := func(f field) {
 		rejected = true
-		if !d.orderNoIsBad {
-			d.problem(fieldOrderNo, "missing or blank")
+		if !slices.Contains(d.faulty, f) {
+			d.problem(f, "missing or blank")
 		}
 	}
+	if strings.TrimSpace(d.item.Bill.OrderNo) == "" {
+		missing(fieldOrderNo)
+	}
 	if !d.transactionTimeOK {
-		rejected = true
-		if !d.transactionTimeIs {
-			d.problem(fieldTransactionTime, "missing or blank")
-		}
+		missing(fieldTransactionTime)
 	}
 	return rejected
 }

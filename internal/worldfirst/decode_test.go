@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -236,6 +237,63 @@ func TestUnchangedPage(t *testing.T) {
 			if page, err := c.QueryBillList(t.Context(), testAccount, q); err == nil {
 				t.Errorf("%s, %s: no error but %+v", name, what, page)
 			}
+		}
+	}
+}
+
+// TestPagesAreApart asks for many pages at once, and looks at them only after
+// all have come: what one answer was read with must not show in another.
+func TestPagesAreApart(t *testing.T) {
+	t.Parallel()
+	list := func(page int) string {
+		var elements []string
+		for i := range 1 + page%7 {
+			elements = append(elements, fmt.Sprintf(`{"orderNo":"%d-%d","transactionTime":%d,"tradeAmount":{"currency":"USD","value":%d},"merchantName":"caf\u00e9 %[1]d","x":[%[1]d]}`,
+				page, i, 1770429600+page, page*100+i))
+		}
+		return "[" + strings.Join(elements, ", ") + "]"
+	}
+	p := newProvider(t, func(p *provider, n int, w http.ResponseWriter, _ *http.Request) {
+		p.mu.Lock()
+		var asked struct{ PageNumber int }
+		err := json.Unmarshal(p.bodies[n], &asked)
+		p.mu.Unlock()
+		if err != nil {
+			t.Error(err)
+		}
+		p.send(w, 200, []byte(yesWith(fmt.Sprintf(`"totalCount":%d,"billList":%s`, asked.PageNumber, list(asked.PageNumber)))))
+	})
+	c := p.client(func(cfg *Config) { cfg.Concurrency = 8 })
+	pages := make([]bill.Page, 60)
+	var wg sync.WaitGroup
+	for i := range pages {
+		wg.Go(func() {
+			q := testQuery
+			if q.Page = i + 1; i%3 == 0 {
+				sum := sha256.Sum256([]byte(list(i + 1)))
+				q.KnownHash = hex.EncodeToString(sum[:16])
+			}
+			var err error
+			if pages[i], err = c.QueryBillList(t.Context(), testAccount, q); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for i, page := range pages {
+		want := list(i + 1)
+		if page.Unchanged {
+			if string(page.List) != want {
+				t.Errorf("page %d holds the list %s, want %s", i+1, page.List, want)
+			}
+			page.Items, _ = DecodeList(page.List)
+		}
+		var items []bill.Item
+		for _, e := range plainAppendElements(nil, []byte(want)) {
+			items = append(items, plainDecodeItem(e))
+		}
+		if page.TotalCount != i+1 || page.Unchanged != (i%3 == 0) || page.Count != len(items) || !reflect.DeepEqual(page.Items, items) {
+			t.Errorf("page %d of %d bills, unchanged %v, differs (-want +got):\n%s", i+1, page.TotalCount, page.Unchanged, cmp.Diff(items, page.Items))
 		}
 	}
 }

@@ -37,10 +37,26 @@ func nextRun(buf []group, text []byte, i int) []group {
 
 // hasLongRun reports whether there is a run of digits as long as a card number.
 func hasLongRun(text []byte) bool {
-	var room [8]group
-	for run := nextRun(room[:0], text, 0); len(run) > 0; run = nextRun(run[:0], text, run[len(run)-1].to) {
-		if countDigits(run) >= minCardDigits {
-			return true
+	// Of two neighbours in a run one is a digit, and a long one has neighbours
+	// at one of these places. Most texts are done with here.
+	near := false
+	for i := minCardDigits - 1; i < len(text) && !near; i += minCardDigits - 1 {
+		near = isDigit(text[i]) || isDigit(text[i-1])
+	}
+	if !near {
+		return false
+	}
+	digits := 0
+	for i, c := range text {
+		switch {
+		case isDigit(c):
+			if digits++; digits >= minCardDigits {
+				return true
+			}
+		case (c == ' ' || c == '-') && i+1 < len(text) && isDigit(text[i+1]):
+			// Between two groups, or, with no digits before it, nothing.
+		default:
+			digits = 0
 		}
 	}
 	return false

@@ -5,24 +5,38 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
+
+	"billsync/internal/bill"
 )
 
-// A fingerprint collects what a bill's fields say, for bill.Bill.Hash. Every
-// piece carries its length, so that two neighbours cannot run together.
+// A fingerprint collects what a bill's fields say, for bill.Bill.Hash. They are
+// added in the order of their names. Every piece carries its length, so that two
+// neighbours cannot run together.
 type fingerprint struct {
-	buf    []byte
-	fields [fields]printed
-	others []printedMember // what is no field; sorted by name, which none shares with a field
-	whole  []byte          // the fields in their order
+	buf  []byte
+	size int // where in buf the length of what is being added is to stand
+	said int // where that begins
 }
 
-// A printed is where buf tells what a field says; empty if it says nothing.
-type printed struct{ from, to int }
-
-type printedMember struct {
-	name []byte
-	said printed
+// A heading is what stands before what a field says: its name and room for the
+// length, which is seldom more than a byte.
+type heading struct {
+	text string
+	size int // where the room is
 }
+
+func headingOf(name string) heading {
+	size := binary.AppendUvarint(nil, uint64(len(name)))
+	return heading{string(size) + "\x00" + name, len(size)}
+}
+
+// fieldHeadings are the headings of a bill's fields.
+var fieldHeadings = func() (headings [fields]heading) {
+	for f, name := range fieldNames {
+		headings[f] = headingOf(name)
+	}
+	return headings
+}()
 
 // Kinds of what a field says. Each begins what is written about a field.
 const (
@@ -32,70 +46,60 @@ const (
 	printJSON   = 'j' // anything else: its JSON, in one canonical form
 )
 
-func (p *fingerprint) reset() {
-	p.buf, p.others, p.fields = p.buf[:0], p.others[:0], [fields]printed{}
+func (p *fingerprint) reset() { p.buf = p.buf[:0] }
+
+func (p *fingerprint) begin(h heading) {
+	p.size = len(p.buf) + h.size
+	p.buf = append(p.buf, h.text...)
+	p.said = len(p.buf)
 }
 
-// put takes buf with something more at its end.
-func (p *fingerprint) put(buf []byte) printed {
-	from := len(p.buf)
-	p.buf = buf
-	return printed{from, len(buf)}
+// end takes buf with all that was to be said.
+func (p *fingerprint) end(buf []byte) {
+	size := len(buf) - p.said
+	if size < 0x80 {
+		buf[p.size], p.buf = byte(size), buf
+		return
+	}
+	p.buf = slices.Replace(buf, p.size, p.size+1, binary.AppendUvarint(nil, uint64(size))...)
 }
 
-func (p *fingerprint) text(text []byte) printed {
-	return p.put(appendSized(append(p.buf, printText), text))
+func (p *fingerprint) text(h heading, text []byte) {
+	p.begin(h)
+	p.end(appendSized(append(p.buf, printText), text))
 }
 
-func (p *fingerprint) time(nanos int64) printed {
-	return p.put(binary.BigEndian.AppendUint64(append(p.buf, printTime), uint64(nanos)))
+func (p *fingerprint) time(h heading, nanos int64) {
+	p.begin(h)
+	p.end(binary.BigEndian.AppendUint64(append(p.buf, printTime), uint64(nanos)))
 }
 
 // amount takes the members beside currency and value too: whatever they say, a
 // change of it is a change of the bill.
-func (p *fingerprint) amount(currency []byte, value int64, d *document, others []member) printed {
-	buf := appendSized(append(p.buf, printAmount), currency)
-	buf = binary.BigEndian.AppendUint64(buf, uint64(value))
-	return p.put(appendObject(buf, d, others))
+func (p *fingerprint) amount(h heading, a *bill.Amount, d *document, others []member) {
+	p.begin(h)
+	buf := appendSized(append(p.buf, printAmount), a.Currency)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(a.Value))
+	p.end(appendObject(buf, d, others))
 }
 
-func (p *fingerprint) json(d *document, v int) printed {
-	return p.put(appendCanonical(append(p.buf, printJSON), d, v))
+func (p *fingerprint) json(h heading, d *document, v int) {
+	p.begin(h)
+	p.end(appendCanonical(append(p.buf, printJSON), d, v))
 }
 
 // object takes members of which some are texts however they were spelled: 100
 // is "100" in an amount's value.
-func (p *fingerprint) object(d *document, members []member, texts ...string) printed {
-	return p.put(appendObject(append(p.buf, printJSON), d, members, texts...))
+func (p *fingerprint) object(h heading, d *document, members []member, texts ...string) {
+	p.begin(h)
+	p.end(appendObject(append(p.buf, printJSON), d, members, texts...))
 }
 
-// appendSum appends the hash of all, in hexadecimal digits. The order in which
-// the fields came does not matter.
-func (p *fingerprint) appendSum(dst []byte) []byte {
-	whole, others := p.whole[:0], p.others
-	for f, said := range p.fields {
-		if said.to == 0 {
-			continue
-		}
-		for len(others) > 0 && string(others[0].name) < fieldNames[f] {
-			whole = appendPrinted(whole, others[0].name, p.buf[others[0].said.from:others[0].said.to])
-			others = others[1:]
-		}
-		whole = appendPrinted(whole, fieldNames[f], p.buf[said.from:said.to])
-	}
-	for _, o := range others {
-		whole = appendPrinted(whole, o.name, p.buf[o.said.from:o.said.to])
-	}
-	p.whole = whole
-	sum := sha256.Sum256(whole)
-	return hex.AppendEncode(dst, sum[:16])
-}
-
-func appendPrinted[T ~string | ~[]byte](dst []byte, name T, said []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(name)))
-	dst = binary.AppendUvarint(dst, uint64(len(said)))
-	dst = append(dst, name...)
-	return append(dst, said...)
+// sum returns the hash of all, in hexadecimal digits.
+func (p *fingerprint) sum() (digits [32]byte) {
+	sum := sha256.Sum256(p.buf)
+	hex.Encode(digits[:], sum[:16])
+	return digits
 }
 
 // appendCanonical writes JSON so that equal values give equal bytes and
@@ -133,7 +137,7 @@ func appendObject(dst []byte, d *document, members []member, texts ...string) []
 	return dst
 }
 
-func appendSized(dst, text []byte) []byte {
+func appendSized[T ~string | ~[]byte](dst []byte, text T) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(text)))
 	return append(dst, text...)
 }

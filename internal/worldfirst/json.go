@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"math"
 	"math/bits"
 	"slices"
+	"sync"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -22,20 +23,38 @@ type document struct {
 	broken bool   // some string is no UTF-8
 }
 
+// documents keeps the room for nodes from one answer to the next. Nodes are
+// numbers, so nothing of an answer is kept with them.
+var documents = sync.Pool{New: func() any { return new(document) }}
+
+// maxKeptNodes is the most that is kept of a document: several full pages.
+const maxKeptNodes = 1 << 16
+
+// release gives a document back. Nothing that was asked of it may be used any
+// more, but what it said of src may.
+func (d *document) release() {
+	if cap(d.nodes) <= maxKeptNodes {
+		*d = document{nodes: d.nodes[:0]}
+		documents.Put(d)
+	}
+}
+
 // A node is a value or a member's name. Behind a list stand its elements,
 // behind an object its members, each a name and a value, and behind each value
 // what is in it.
 type node struct {
 	from, to uint32 // in src; a string's quotes included
 	next     uint32 // index of the first node that is not in this one
+	first    byte   // src[from], which tells the kind of value
 	marks    mark
 }
 
-// A mark says why a string does not say what stands between its quotes.
+// A mark says something of a string. Other values have none.
 type mark uint8
 
 const (
-	markEscaped mark = 1 << iota // it holds a backslash
+	markString  mark = 1 << iota // it is one
+	markEscaped                  // it holds a backslash, so that it says something else than its bytes
 	markBroken                   // it is no UTF-8
 )
 
@@ -50,6 +69,9 @@ func (d *document) parse(src []byte) bool {
 	d.src, d.nodes, d.broken = src, d.nodes[:0], false
 	if uint64(len(src)) > math.MaxUint32 {
 		return false // a node could not say where it is; see maxBody
+	}
+	if d.nodes == nil {
+		d.nodes = make([]node, 0, 8+len(src)/12) // bills have a node in 14 bytes
 	}
 	end := d.parseValue(skipSpace(src, 0), 0)
 	return end >= 0 && skipSpace(src, end) == len(src)
@@ -83,7 +105,7 @@ func (d *document) parseObject(i, depth int) int {
 		return -1
 	}
 	src, at := d.src, len(d.nodes)
-	d.nodes = append(d.nodes, node{from: uint32(i)})
+	d.nodes = append(d.nodes, node{from: uint32(i), first: '{'})
 	i = skipSpace(src, i+1)
 	if i < len(src) && src[i] == '}' {
 		return d.close(at, i+1)
@@ -119,7 +141,7 @@ func (d *document) parseList(i, depth int) int {
 		return -1
 	}
 	src, at := d.src, len(d.nodes)
-	d.nodes = append(d.nodes, node{from: uint32(i)})
+	d.nodes = append(d.nodes, node{from: uint32(i), first: '['})
 	i = skipSpace(src, i+1)
 	if i < len(src) && src[i] == ']' {
 		return d.close(at, i+1)
@@ -149,7 +171,7 @@ func (d *document) close(at, end int) int {
 
 // scalar notes a value with nothing in it.
 func (d *document) scalar(from, to int, marks mark) int {
-	d.nodes = append(d.nodes, node{uint32(from), uint32(to), uint32(len(d.nodes) + 1), marks})
+	d.nodes = append(d.nodes, node{uint32(from), uint32(to), uint32(len(d.nodes) + 1), d.src[from], marks})
 	return to
 }
 
@@ -161,8 +183,7 @@ const (
 
 func (d *document) parseString(from int) int {
 	src, i := d.src, from+1
-	var marks mark
-	ascii := true
+	marks, ascii := markString, true
 	for {
 		// Over what needs no look, eight bytes at a time: a byte's high bit is set
 		// here if it is a quote or a backslash, less than a blank, or no ASCII. A
@@ -271,7 +292,7 @@ func skipDigits(b []byte, i int) int {
 }
 
 func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
 		i++
 	}
 	return i
@@ -287,7 +308,7 @@ func (d *document) json(v int) []byte { return d.src[d.nodes[v].from:d.nodes[v].
 func (d *document) next(v int) int { return int(d.nodes[v].next) }
 
 // first returns the first byte of a value, which tells its kind.
-func (d *document) first(v int) byte { return d.src[d.nodes[v].from] }
+func (d *document) first(v int) byte { return d.nodes[v].first }
 
 func (d *document) isNull(v int) bool { return d.first(v) == 'n' }
 
@@ -301,18 +322,71 @@ func (d *document) isScalar(v int) bool {
 // it was received. Bytes that are no UTF-8 become U+FFFD. The result may share
 // the document's memory.
 func (d *document) text(v int) []byte {
+	n := &d.nodes[v]
+	if n.marks > markString {
+		return d.unescaped(v)
+	}
+	quote := uint32(n.marks)
+	return d.src[n.from+quote : n.to-quote]
+}
+
+// unescaped is text for a string that does not say what its bytes are.
+func (d *document) unescaped(v int) []byte {
 	literal := d.json(v)
-	switch {
-	case literal[0] != '"':
-		return literal
-	case d.nodes[v].marks == 0:
-		return literal[1 : len(literal)-1]
+	said := make([]byte, 0, len(literal))
+	for i := 1; i < len(literal)-1; {
+		if literal[i] != '\\' {
+			r, size := utf8.DecodeRune(literal[i:])
+			said = utf8.AppendRune(said, r)
+			i += size
+			continue
+		}
+		switch c := literal[i+1]; c {
+		case 'u':
+			r := unicodeEscape(literal[i:])
+			i += 6
+			if utf16.IsSurrogate(r) {
+				// Half a character; without its other half it says nothing.
+				if r = utf16.DecodeRune(r, unicodeEscape(literal[i:])); r != utf8.RuneError {
+					i += 6
+				}
+			}
+			said = utf8.AppendRune(said, r)
+			continue
+		case 'b':
+			said = append(said, '\b')
+		case 'f':
+			said = append(said, '\f')
+		case 'n':
+			said = append(said, '\n')
+		case 'r':
+			said = append(said, '\r')
+		case 't':
+			said = append(said, '\t')
+		default:
+			said = append(said, c)
+		}
+		i += 2
 	}
-	var s string
-	if err := json.Unmarshal(literal, &s); err != nil {
-		panic("worldfirst: what was taken for a string is none: " + err.Error())
+	return said
+}
+
+// unicodeEscape returns the character of the escape \uXXXX that b begins with;
+// -1 if it begins with something else.
+func unicodeEscape(b []byte) rune {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return -1
 	}
-	return []byte(s)
+	var r rune
+	for _, c := range b[2:6] {
+		if isDigit(c) {
+			c -= '0'
+		} else {
+			c = (c | 0x20) - 'a' + 10
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
 }
 
 // count returns how many elements a list has.

@@ -432,7 +432,9 @@ func FuzzDecodePage(f *testing.F) {
 			t.Fatalf("%q: %v, want it read: %v", body, err, good)
 		}
 		if err != nil {
-			if !isLine(err.Error()) || len(err.Error()) > 300 || luhnRun(err.Error()) != "" {
+			// The digits of an escape that quoting adds are none of the number's.
+			unquoted := regexp.MustCompile(`\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})`).ReplaceAllString(err.Error(), "?")
+			if !isLine(err.Error()) || len(err.Error()) > 300 || luhnRun(unquoted) != "" {
 				t.Fatalf("%q: the error %q is no short line", body, err)
 			}
 			return

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -168,15 +169,49 @@ func (w *wholeBody) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, w.limit+1))
-	if err == nil && int64(len(body)) > w.limit {
-		err = errTooLarge
-	}
+	body, err := readBody(resp.Body, resp.ContentLength, w.limit)
 	if err != nil {
 		return nil, &brokenBody{reply{resp.StatusCode, resp.Header, body[:min(len(body), maxEvidence)]}, err}
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = &receivedBody{bytes.NewReader(body), body}
 	return resp, nil
+}
+
+// A receivedBody is a body that is in memory already, for those above who would
+// rather have it than read it.
+type receivedBody struct {
+	*bytes.Reader
+	all []byte
+}
+
+func (*receivedBody) Close() error { return nil }
+
+// maxTrusted is how much room is made for an answer because it says that it is
+// so long. What really is longer gets more as it comes.
+const maxTrusted = 1 << 20
+
+// readBody reads to the end of a body of the announced length, which is below 1
+// if it is not known. What came is returned with an error as well.
+func readBody(r io.Reader, announced, limit int64) ([]byte, error) {
+	room := int64(bytes.MinRead)
+	if announced > 0 {
+		room = min(announced, maxTrusted) + 1 // there is room to find the end, too
+	}
+	body := make([]byte, 0, room)
+	for {
+		n, err := r.Read(body[len(body):min(int64(cap(body)), limit+1)])
+		body = body[:len(body)+n]
+		switch {
+		case err != nil && err != io.EOF:
+			return body, err
+		case int64(len(body)) > limit:
+			return body, errTooLarge
+		case err == io.EOF:
+			return body, nil
+		case len(body) == cap(body):
+			body = slices.Grow(body, len(body))
+		}
+	}
 }
 
 // closeBody closes the body of a request that is not handed on, as a

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -335,6 +336,40 @@ func TestWholeBody(t *testing.T) {
 		}
 		if got, _ := io.ReadAll(resp.Body); string(got) != tt.want {
 			t.Errorf("%s: read %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestReadBody announces lengths that are right and wrong.
+func TestReadBody(t *testing.T) {
+	t.Parallel()
+	const limit = maxTrusted + 1000
+	for _, length := range []int{0, 1, 511, 512, 513, 55_000, maxTrusted + 1, limit, limit + 1, limit + 2} {
+		text := strings.Repeat("0123456789", length/10+1)[:length]
+		for _, announced := range []int{-1, 1, length - 1, length, length + 1, 1 << 40} {
+			for name, r := range map[string]io.Reader{
+				"whole":       strings.NewReader(text),
+				"with EOF":    iotest.DataErrReader(strings.NewReader(text)),
+				"half":        iotest.HalfReader(strings.NewReader(text)),
+				"broken":      io.MultiReader(strings.NewReader(text), errReader{io.ErrUnexpectedEOF}),
+				"after pause": io.MultiReader(strings.NewReader(text[:length/2]), strings.NewReader(text[length/2:])),
+			} {
+				got, err := readBody(r, int64(announced), limit)
+				want, wantErr := text[:min(length, limit+1)], error(nil)
+				switch {
+				case length > limit:
+					wantErr = errTooLarge
+				case name == "broken":
+					wantErr = io.ErrUnexpectedEOF
+				}
+				if err != wantErr || string(got) != want {
+					t.Errorf("%d bytes, announced %d, %s: read %d, %v, want %v", length, announced, name, len(got), err, wantErr)
+				}
+				// Room is made for what came, not for what was said.
+				if room := max(2*len(got), maxTrusted); cap(got) > room+room/2 {
+					t.Errorf("%d bytes, announced %d, %s: room for %d", length, announced, name, cap(got))
+				}
+			}
 		}
 	}
 }

@@ -22,7 +22,7 @@ type envelope struct {
 // readEnvelope takes a body apart. It reports false for everything that is no
 // result: another status than S, F and U counts as none (API §5).
 func readEnvelope(body []byte) (envelope, bool) {
-	doc := new(document)
+	doc := documents.Get().(*document)
 	if !doc.parse(bytes.TrimSpace(body)) || doc.first(0) != '{' {
 		return envelope{}, false
 	}
@@ -114,14 +114,15 @@ func DecodeList(list []byte) ([]bill.Item, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	var doc document
+	doc := documents.Get().(*document)
+	defer doc.release()
 	if !doc.parse(list) {
 		return nil, errors.New("the bill list is not JSON")
 	}
 	if doc.first(0) != '[' {
 		return nil, fmt.Errorf("the bill list is %s, not a list", doc.kind(0))
 	}
-	return decodeElements(&doc, 0, doc.count(0)), nil
+	return decodeElements(doc, 0, doc.count(0)), nil
 }
 
 // decodeElements decodes the elements of a list.

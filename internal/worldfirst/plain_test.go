@@ -22,8 +22,7 @@ import (
 // step walking over the text again, and slow. It is kept as what the fast one
 // must equal in every item, problem, scrubbed byte and hash. Hashes are stored,
 // so a difference would make bills look changed that did not. Nothing here may
-// change, unless what a bill says is to be understood in another way. Only the
-// reading of a time is shared; FuzzParseTime looks after that.
+// change, unless what a bill says is to be understood in another way.
 
 func plainDecodeItem(raw []byte) bill.Item {
 	raw = bytes.TrimSpace(raw)
@@ -173,7 +172,7 @@ func (d *plainDecoder) transactionTime(m plainMember) {
 		return // as if absent
 	}
 	d.transactionTimeIs = text
-	t, err := parseInstant(text)
+	t, err := plainParseInstant(text)
 	if err != nil {
 		d.problem(m.name, "%s: %v", plainQuoted(text, 60), err)
 		d.print.text(m.name, text)
@@ -191,7 +190,7 @@ func (d *plainDecoder) lastUpdate(m plainMember) {
 	}
 	text := plainScalarText(m.value)
 	d.b.LastUpdateRaw = plainWithoutNUL(text)
-	t, err := parseInstant(text)
+	t, err := plainParseInstant(text)
 	switch {
 	case err == nil:
 		d.b.LastUpdate = t.Truncate(time.Millisecond)
@@ -333,7 +332,7 @@ func plainLastFourOf(text string) string {
 		return ""
 	}
 	four := text[len(text)-4:]
-	if _, ok := number(four); !ok {
+	if _, ok := plainNumber(four); !ok {
 		return ""
 	}
 	return four
@@ -590,7 +589,7 @@ func (r plainScrubRule) of(literal []byte) plainScrubRule {
 		return r
 	}
 	if len(literal) <= 42 {
-		if _, err := ParseTime(plainScalarText(literal)); err == nil {
+		if _, err := plainParseInstant(plainScalarText(literal)); err == nil {
 			return plainScrubNothing
 		}
 	}
@@ -901,15 +900,6 @@ func plainAppendMembers(dst []plainMember, b []byte) []plainMember {
 	return dst
 }
 
-func plainFind(members []plainMember, name string) []byte {
-	for _, m := range members {
-		if string(m.name) == name && !plainIsNull(m.value) {
-			return m.value
-		}
-	}
-	return nil
-}
-
 func plainAppendElements(dst [][]byte, b []byte) [][]byte {
 	for i := plainSkipSpace(b, 1); b[i] != ']'; {
 		if b[i] == ',' {
@@ -920,17 +910,6 @@ func plainAppendElements(dst [][]byte, b []byte) [][]byte {
 		i = plainSkipSpace(b, end)
 	}
 	return dst
-}
-
-func plainCountElements(b []byte) int {
-	n := 0
-	for i := plainSkipSpace(b, 1); b[i] != ']'; n++ {
-		if b[i] == ',' {
-			i = plainSkipSpace(b, i+1)
-		}
-		i = plainSkipSpace(b, plainSkipValue(b, i))
-	}
-	return n
 }
 
 func plainIsNull(v []byte) bool { return v[0] == 'n' }
@@ -969,4 +948,106 @@ func plainKindOf(v []byte) string {
 		return "null"
 	}
 	return "a number"
+}
+
+func plainParseInstant(text string) (time.Time, error) {
+	if n, ok := plainNumber(text); ok {
+		switch len(text) {
+		case 10:
+			return time.Unix(n, 0).UTC(), nil
+		case 13:
+			return time.UnixMilli(n).UTC(), nil
+		}
+		return time.Time{}, errTime
+	}
+	// 2006-01-02T15:04:05
+	const shape = "dddd-dd-ddTdd:dd:dd"
+	if len(text) < len(shape) {
+		return time.Time{}, errTime
+	}
+	for i := range len(shape) {
+		if shape[i] == 'd' && isDigit(text[i]) || shape[i] == text[i] && shape[i] != 'd' {
+			continue
+		}
+		return time.Time{}, errTime
+	}
+	year, month, day := plainDigits(text[0:4]), plainDigits(text[5:7]), plainDigits(text[8:10])
+	hour, minute, second := plainDigits(text[11:13]), plainDigits(text[14:16]), plainDigits(text[17:19])
+	if hour > 23 || minute > 59 || second > 59 {
+		return time.Time{}, errTime
+	}
+	rest := text[len(shape):]
+	nanos := 0
+	if rest != "" && rest[0] == '.' {
+		end, scale := 1, 100_000_000
+		for ; end < len(rest) && isDigit(rest[end]); end++ {
+			nanos += int(rest[end]-'0') * scale
+			scale /= 10
+		}
+		if end == 1 {
+			return time.Time{}, errTime
+		}
+		rest = rest[end:]
+	}
+	if rest == "" {
+		return time.Time{}, errNoOffset
+	}
+	offset, err := plainParseOffset(rest)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
+	if t.Day() != day || t.Month() != time.Month(month) {
+		return time.Time{}, errTime // time.Date makes 1 March of 30 February
+	}
+	t = t.Add(-offset)
+	if y := t.Year(); y < 1 || y > 9999 {
+		return time.Time{}, errTime // it could not be written in four digits
+	}
+	return t, nil
+}
+
+func plainParseOffset(text string) (time.Duration, error) {
+	if text == "Z" {
+		return 0, nil
+	}
+	if len(text) == 6 && text[3] == ':' {
+		text = text[:3] + text[4:]
+	}
+	if len(text) != 5 || (text[0] != '+' && text[0] != '-') {
+		return 0, errTime
+	}
+	if _, ok := plainNumber(text[1:]); !ok {
+		return 0, errTime
+	}
+	hours, minutes := plainDigits(text[1:3]), plainDigits(text[3:5])
+	if hours > 23 || minutes > 59 {
+		return 0, errTime
+	}
+	d := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
+	if text[0] == '-' {
+		d = -d
+	}
+	return d, nil
+}
+
+func plainNumber(text string) (int64, bool) {
+	if len(text) < 1 || len(text) > 18 {
+		return 0, false
+	}
+	for i := range len(text) {
+		if !isDigit(text[i]) {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
+}
+
+func plainDigits(text string) int {
+	n := 0
+	for i := range len(text) {
+		n = n*10 + int(text[i]-'0')
+	}
+	return n
 }

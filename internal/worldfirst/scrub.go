@@ -52,12 +52,10 @@ func Scrub(raw []byte) []byte {
 
 // scrub is Scrub for a value of a document; nil if there is nothing to remove.
 func (d *document) scrub(v int) []byte {
-	s := scrubber{doc: d, value: d.json(v), from: int(d.nodes[v].from)}
+	var s scrubber
+	s.begin(d, v)
 	s.scrub(v, scope{rule: scrubAny})
-	if s.out == nil {
-		return nil
-	}
-	return append(s.out, s.value[s.done:]...)
+	return s.end()
 }
 
 // quoted quotes a text of others in a message, at most limit characters of it.
@@ -97,6 +95,34 @@ func (s scope) member(name []byte) scope {
 	return scope{ruleFor(s.name, name), name, false}
 }
 
+// fieldScope is what member finds out of the name of a field of a bill, only
+// sooner.
+func fieldScope(f field) scope {
+	return scope{fieldRules[f], []byte(fieldNames[f]), f == fieldMetadata || fieldRules[f] == scrubCard}
+}
+
+var fieldRules = [fields]scrubRule{
+	fieldAssetID:         scrubNothing,
+	fieldFailReason:      scrubAny,
+	fieldBillNo:          scrubNothing,
+	fieldStatus:          scrubAny,
+	fieldBillType:        scrubAny,
+	fieldBudgetAccountID: scrubNothing,
+	fieldCardNickName:    scrubCard,
+	fieldCardNo:          scrubCard,
+	fieldExchangeRate:    scrubNothing,
+	fieldIn:              scrubText,
+	fieldLastUpdate:      scrubTime,
+	fieldMaskedCardNo:    scrubCard,
+	fieldMerchantName:    scrubAny,
+	fieldMetadata:        scrubAny,
+	fieldOrderNo:         scrubNothing,
+	fieldOut:             scrubText,
+	fieldTrade:           scrubText,
+	fieldTradeCountry:    scrubAny,
+	fieldTransactionTime: scrubTime,
+}
+
 // ruleFor returns the rule of a field that is not about a card.
 func ruleFor(parent, name []byte) scrubRule {
 	switch string(name) {
@@ -133,6 +159,19 @@ type scrubber struct {
 	buf   []byte
 }
 
+// begin makes the scrubber one of the value v.
+func (s *scrubber) begin(d *document, v int) {
+	*s = scrubber{doc: d, value: d.json(v), from: int(d.nodes[v].from), buf: s.buf[:0]}
+}
+
+// end returns what the value became; nil if it is as it was.
+func (s *scrubber) end() []byte {
+	if s.out == nil {
+		return nil
+	}
+	return append(s.out, s.value[s.done:]...)
+}
+
 // scrub handles the value v, which may be part of that which is copied.
 func (s *scrubber) scrub(v int, in scope) {
 	d := s.doc
@@ -140,8 +179,7 @@ func (s *scrubber) scrub(v int, in scope) {
 	case '{':
 		end := d.next(v)
 		for m := v + 1; m < end; m = d.next(m + 1) {
-			s.text(m, scope{rule: scrubText})
-			s.scrub(m+1, in.member(d.text(m)))
+			s.member(m, noField, in)
 		}
 	case '[':
 		end := d.next(v)
@@ -149,7 +187,7 @@ func (s *scrubber) scrub(v int, in scope) {
 			s.scrub(e, in)
 		}
 	case '"':
-		s.text(v, in)
+		s.text(v, in.rule)
 	default:
 		if len(d.json(v)) < minCardDigits {
 			return
@@ -161,6 +199,24 @@ func (s *scrubber) scrub(v int, in scope) {
 				s.replace(v, append(s.buf, '"'))
 			}
 		}
+	}
+}
+
+// member handles a name and its value, of which it is known whether they are a
+// field.
+func (s *scrubber) member(m int, f field, in scope) {
+	value := &s.doc.nodes[m+1]
+	switch short := value.to-value.from < minCardDigits; {
+	case f == noField:
+		s.text(m, scrubText)
+		if !short {
+			s.scrub(m+1, in.member(s.doc.text(m)))
+		}
+	case short:
+	case value.first == '"':
+		s.text(m+1, fieldRules[f])
+	default:
+		s.scrub(m+1, fieldScope(f))
 	}
 }
 
@@ -179,17 +235,16 @@ func (r scrubRule) of(d *document, v int) scrubRule {
 }
 
 // text handles the string v.
-func (s *scrubber) text(v int, in scope) {
+func (s *scrubber) text(v int, rule scrubRule) {
 	literal := s.doc.json(v)
-	if in.rule == scrubNothing || len(literal) < minCardDigits+len(`""`) {
+	if rule == scrubNothing || len(literal) < minCardDigits+len(`""`) {
 		return
 	}
 	if s.doc.nodes[v].marks&markEscaped == 0 {
 		if !hasLongRun(literal) {
 			return
 		}
-		rule := in.rule.of(s.doc, v)
-		if rule == scrubNothing {
+		if rule = rule.of(s.doc, v); rule == scrubNothing {
 			return
 		}
 		var changed bool
@@ -200,8 +255,7 @@ func (s *scrubber) text(v int, in scope) {
 	}
 	// Escapes can hide digits and separators, so what counts is what it says, and
 	// also what it will say in a column, which has no place for U+0000.
-	rule := in.rule.of(s.doc, v)
-	if rule == scrubNothing {
+	if rule = rule.of(s.doc, v); rule == scrubNothing {
 		return
 	}
 	out, changed := appendScrubbed(s.buf[:0], s.doc.text(v), rule)

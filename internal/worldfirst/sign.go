@@ -24,11 +24,10 @@ const QueryBillListPath = "/amsin/api/v1/business/worldcard/queryBillList"
 // SHA-256 (API §4.1).
 const algorithm = "RSA256"
 
-// StringToSign returns the text a signature covers (API §4.2, §4.3). For an
-// answer, at is the answer's own Response-Time and method and path are those
-// of the request.
-func StringToSign(method, path, clientID, at string, body []byte) []byte {
-	b := make([]byte, 0, len(method)+len(path)+len(clientID)+len(at)+len(body)+4)
+// appendSigned appends what stands before the body in the text that a signature
+// covers (API §4.2, §4.3). For an answer, at is the answer's own Response-Time
+// and method and path are those of the request.
+func appendSigned(b []byte, method, path, clientID, at string) []byte {
 	b = append(b, method...)
 	b = append(b, ' ')
 	b = append(b, path...)
@@ -36,8 +35,15 @@ func StringToSign(method, path, clientID, at string, body []byte) []byte {
 	b = append(b, clientID...)
 	b = append(b, '.')
 	b = append(b, at...)
-	b = append(b, '.')
-	return append(b, body...)
+	return append(b, '.')
+}
+
+// digest returns the hash of the text that a signature covers.
+func digest(method, path, clientID, at string, body []byte) []byte {
+	h := sha256.New()
+	h.Write(appendSigned(nil, method, path, clientID, at))
+	h.Write(body)
+	return h.Sum(nil)
 }
 
 // Sign returns the value of the Signature header for a message (API §4.2).
@@ -45,8 +51,7 @@ func Sign(key *rsa.PrivateKey, keyVersion int, method, path, clientID, at string
 	if key == nil {
 		return "", errors.New("signing: no private key")
 	}
-	sum := sha256.Sum256(StringToSign(method, path, clientID, at, body))
-	sig, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+	sig, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest(method, path, clientID, at, body))
 	if err != nil {
 		return "", fmt.Errorf("signing: %w", err)
 	}
@@ -68,9 +73,9 @@ func Verify(keys []*rsa.PublicKey, header, method, path, clientID, at string, bo
 	if at == "" {
 		return errors.New("verifying: the message carries no time")
 	}
-	sum := sha256.Sum256(StringToSign(method, path, clientID, at, body))
+	sum := digest(method, path, clientID, at, body)
 	for _, key := range keys {
-		if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig) == nil {
+		if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum, sig) == nil {
 			return nil
 		}
 	}

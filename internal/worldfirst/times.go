@@ -2,7 +2,6 @@ package worldfirst
 
 import (
 	"errors"
-	"strconv"
 	"time"
 )
 
@@ -10,6 +9,16 @@ var (
 	errTime     = errors.New("not a time: expected ISO 8601 with an offset, or seconds or milliseconds since 1970")
 	errNoOffset = errors.New("the time has no offset, so it may be any of a day's hours")
 )
+
+// Where a few years begin, in seconds since 1970.
+var (
+	year1     = yearBegins(1)
+	year1700  = yearBegins(1700)
+	year2201  = yearBegins(2201)
+	year10000 = yearBegins(10000)
+)
+
+func yearBegins(year int) int64 { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC).Unix() }
 
 // ParseTime reads a time of the provider (API §3.4): ISO 8601 with an explicit
 // offset, with or without a fraction, or a count of seconds (10 digits) or
@@ -40,22 +49,17 @@ func parseInstant(text string) (time.Time, error) {
 		}
 		return time.Time{}, errTime
 	}
-	// 2006-01-02T15:04:05
-	const shape = "dddd-dd-ddTdd:dd:dd"
-	if len(text) < len(shape) {
+	const shape = "2006-01-02T15:04:05"
+	if len(text) < len(shape) || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':' {
 		return time.Time{}, errTime
 	}
-	for i := range len(shape) {
-		if shape[i] == 'd' && isDigit(text[i]) || shape[i] == text[i] && shape[i] != 'd' {
-			continue
-		}
+	century, year := pair(text[0:2]), pair(text[2:4])
+	month, day := pair(text[5:7]), pair(text[8:10])
+	hour, minute, second := pair(text[11:13]), pair(text[14:16]), pair(text[17:19])
+	if min(century, year, month, day, hour, minute, second) < 0 || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, errTime
 	}
-	year, month, day := digits(text[0:4]), digits(text[5:7]), digits(text[8:10])
-	hour, minute, second := digits(text[11:13]), digits(text[14:16]), digits(text[17:19])
-	if hour > 23 || minute > 59 || second > 59 {
-		return time.Time{}, errTime
-	}
+	year += 100 * century
 	rest := text[len(shape):]
 	nanos := 0
 	if rest != "" && rest[0] == '.' {
@@ -77,11 +81,11 @@ func parseInstant(text string) (time.Time, error) {
 		return time.Time{}, err
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
-	if t.Day() != day || t.Month() != time.Month(month) {
+	if month < 1 || month > 12 || day < 1 || day > 28 && t.Day() != day {
 		return time.Time{}, errTime // time.Date makes 1 March of 30 February
 	}
 	t = t.Add(-offset)
-	if y := t.Year(); y < 1 || y > 9999 {
+	if at := t.Unix(); at < year1 || at >= year10000 {
 		return time.Time{}, errTime // it could not be written in four digits
 	}
 	return t, nil
@@ -92,17 +96,12 @@ func parseOffset(text string) (time.Duration, error) {
 	if text == "Z" {
 		return 0, nil
 	}
-	if len(text) == 6 && text[3] == ':' {
-		text = text[:3] + text[4:]
-	}
-	if len(text) != 5 || (text[0] != '+' && text[0] != '-') {
+	colon := len(text) == 6 && text[3] == ':'
+	if len(text) != 5 && !colon || (text[0] != '+' && text[0] != '-') {
 		return 0, errTime
 	}
-	if _, ok := number(text[1:]); !ok {
-		return 0, errTime
-	}
-	hours, minutes := digits(text[1:3]), digits(text[3:5])
-	if hours > 23 || minutes > 59 {
+	hours, minutes := pair(text[1:3]), pair(text[len(text)-2:])
+	if min(hours, minutes) < 0 || hours > 23 || minutes > 59 {
 		return 0, errTime
 	}
 	d := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
@@ -117,20 +116,21 @@ func number(text string) (int64, bool) {
 	if len(text) < 1 || len(text) > 18 {
 		return 0, false
 	}
+	var n int64
 	for i := range len(text) {
 		if !isDigit(text[i]) {
 			return 0, false
 		}
+		n = n*10 + int64(text[i]-'0')
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err == nil
+	return n, true
 }
 
-// digits reads a few digits that were checked before.
-func digits(text string) int {
-	n := 0
-	for i := range len(text) {
-		n = n*10 + int(text[i]-'0')
+// pair reads two digits; -1 if they are none.
+func pair(text string) int {
+	tens, ones := text[0]-'0', text[1]-'0'
+	if tens > 9 || ones > 9 {
+		return -1
 	}
-	return n
+	return int(tens)*10 + int(ones)
 }

@@ -85,6 +85,10 @@ func FuzzParseTime(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		exact, exactErr := parseInstant(text)
+		if plain, err := plainParseInstant(text); err != exactErr || exact != plain {
+			t.Fatalf("parseInstant(%q) = %v, %v, and the plain one says %v, %v", text, exact, exactErr, plain, err)
+		}
 		got, err := ParseTime(text)
 		want, ok := readTime(text)
 		if (err == nil) != ok || ok && !got.Equal(want) {
