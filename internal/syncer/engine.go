@@ -311,6 +311,9 @@ func (e *engine) handle(tx Tx, a answer) error {
 func (e *engine) prepare(tx Tx) error {
 	now := e.now()
 	want := e.share(now, depth*e.cfg.Concurrency)
+	if e.slowdowns >= tooFast {
+		e.unplan(func(a ask) bool { return a.r.fresh() })
+	}
 	for _, a := range e.accounts {
 		if a.refused != nil {
 			continue
@@ -323,6 +326,11 @@ func (e *engine) prepare(tx Tx) error {
 		if e.slowdowns >= tooFast {
 			a.queue = slices.DeleteFunc(a.queue, func(w *bill.Window) bool { return !begun(w) })
 			a.chases = nil
+			for _, r := range slices.Clone(a.active) {
+				if r.fresh() && r.flight == 0 {
+					r.end()
+				}
+			}
 		}
 		room := func() bool {
 			return a.readyOnes(e.cfg.Concurrency)+a.flight < want && len(a.active) < 2*e.cfg.Concurrency

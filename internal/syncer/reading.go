@@ -133,6 +133,12 @@ func (r *reading) keepsProof() bool {
 // isTail reports whether it is a pass over the tail.
 func (r *reading) isTail() bool { return r.win == nil && r.chase == nil }
 
+// fresh reports whether nothing of a window was asked for yet, in this pass or
+// an earlier one that it could go on with.
+func (r *reading) fresh() bool {
+	return r.win != nil && (r.chase != nil && r.chase.at == 0 || r.chase == nil && r.stage == askFirst && !begun(r.win))
+}
+
 // windowID is 0 for the tail.
 func (r *reading) windowID() int64 {
 	if r.win != nil {

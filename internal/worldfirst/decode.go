@@ -259,13 +259,24 @@ func (d *decoder) makeRoom() {
 	}
 }
 
-// keep returns a text of the bill's, storable, as a piece of the one string that
-// holds them all.
+// storable drops U+0000 from what the scalar v says. Databases cannot keep it,
+// and JSON can say it only by an escape.
+func (d *decoder) storable(v int, said []byte) []byte {
+	if d.doc.nodes[v].marks&markEscaped == 0 {
+		return said
+	}
+	return bytes.ReplaceAll(said, []byte{0}, nil)
+}
+
+// keep returns a text as a piece of the one string that holds all of the bill's.
 func (d *decoder) keep(text []byte) string {
 	from := d.texts.Len()
-	d.texts.Write(storable(text))
+	d.texts.Write(text)
 	return d.texts.String()[from:]
 }
+
+// column returns what the scalar v says as a text of the bill.
+func (d *decoder) column(v int, said []byte) string { return d.keep(d.storable(v, said)) }
 
 // problem notes what could not be understood of a field.
 func (d *decoder) problem(f field, format string, args ...any) {
@@ -305,7 +316,7 @@ func (d *decoder) field(f field, v int) {
 	case fieldCardNickName:
 		// A user's label, renamed at will: no part of what the bill says.
 		if d.doc.isScalar(v) {
-			b.CardNickName = d.keep(d.doc.text(v))
+			b.CardNickName = d.column(v, d.doc.text(v))
 		} else {
 			d.problem(f, "%s, not text", d.doc.kind(v))
 		}
@@ -338,7 +349,7 @@ func (d *decoder) field(f field, v int) {
 }
 
 // text reads a field of text; numbers and truth values keep their literal.
-func (d *decoder) text(f field, v int, column *string) {
+func (d *decoder) text(f field, v int, to *string) {
 	if !d.doc.isScalar(v) {
 		d.problem(f, "%s, not text", d.doc.kind(v))
 		d.print.json(fieldHeadings[f], d.doc, v)
@@ -348,15 +359,7 @@ func (d *decoder) text(f field, v int, column *string) {
 	if len(text) > 0 { // says no more than an absent one
 		d.print.text(fieldHeadings[f], text)
 	}
-	*column = d.keep(text)
-}
-
-// storable returns a text without a character that databases cannot keep.
-func storable(text []byte) []byte {
-	if bytes.IndexByte(text, 0) < 0 {
-		return text
-	}
-	return bytes.ReplaceAll(text, []byte{0}, nil)
+	*to = d.column(v, text)
 }
 
 func (d *decoder) transactionTime(v int) {
@@ -390,7 +393,7 @@ func (d *decoder) lastUpdate(v int) {
 		return
 	}
 	text := d.doc.text(v)
-	d.item.Bill.LastUpdateRaw = d.keep(text)
+	d.item.Bill.LastUpdateRaw = d.column(v, text)
 	t, err := parseInstant(string(text))
 	switch {
 	case err == nil:
@@ -454,14 +457,17 @@ func (d *decoder) parseAmount(currency, value int) (a bill.Amount, reason string
 	case !d.doc.isScalar(value):
 		return a, "value is " + d.doc.kind(value) + ", not a number"
 	}
-	code := bytes.TrimSpace(storable(d.doc.text(currency)))
+	code := bytes.TrimSpace(d.storable(currency, d.doc.text(currency)))
 	if len(code) == 0 {
 		return a, "no currency"
 	}
 	text := d.doc.text(value)
-	n, err := bill.ParseValue(string(text))
-	if err != nil {
-		return a, fmt.Sprintf("value %s is not a whole number of smallest units", quoted(string(text), 40))
+	n, ok := number(string(text))
+	if !ok { // it may have a sign
+		var err error
+		if n, err = bill.ParseValue(string(text)); err != nil {
+			return a, fmt.Sprintf("value %s is not a whole number of smallest units", quoted(string(text), 40))
+		}
 	}
 	return bill.Amount{Currency: d.keep(code), Value: n}, ""
 }
@@ -476,7 +482,7 @@ func (d *decoder) failReason(v int) {
 		return
 	}
 	if d.doc.isScalar(v) {
-		b.FailCode = d.keep(d.doc.text(v))
+		b.FailCode = d.column(v, d.doc.text(v))
 		d.print.object(fieldHeadings[f], d.doc, []member{{[]byte("errorCode"), v}}, "errorCode")
 		return
 	}
@@ -498,7 +504,7 @@ func (d *decoder) failReason(v int) {
 		switch value := d.doc.find(v, name); {
 		case value == 0:
 		case d.doc.isScalar(value):
-			*to = d.keep(d.doc.text(value))
+			*to = d.column(value, d.doc.text(value))
 		default:
 			d.problem(f, "%s is %s, not text", name, d.doc.kind(value))
 		}
