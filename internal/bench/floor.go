@@ -32,10 +32,14 @@ type machine struct {
 //
 // The server's own work, if it runs on the same cores, comes on top.
 func (m machine) floor(bills int, server time.Duration) time.Duration {
+	work := m.work(bills) + server
+	return max(seconds(float64(bills)/m.rows), work/time.Duration(m.cores))
+}
+
+// work is the sum in the floor: the processor time that it takes at least.
+func (m machine) work(bills int) time.Duration {
 	n := float64(bills)
-	write := n / m.rows
-	work := n/fullPage/m.signs + n/scannerRate + write + n/fullPage/httpRate + server.Seconds()
-	return seconds(max(write, work/float64(m.cores)))
+	return seconds(n/fullPage/m.signs + n/scannerRate + n/m.rows + n/fullPage/httpRate)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -31,7 +31,7 @@ var (
 	fullSize = size{"full", 50_000, 100_000, 300, 1000, 1_000_000, 2_000_000, 3, 570 * time.Second}
 	// What fewer bills say about the goals is a hint only: starting and ending a
 	// process weighs more.
-	quickSize = size{"quick", 5000, 20_000, 20, 1000, 50_000, 160_000, 2, 50 * time.Second}
+	quickSize = size{"quick", 5000, 20_000, 20, 1000, 50_000, 160_000, 2, 54 * time.Second}
 )
 
 const (
@@ -59,9 +59,9 @@ var slowWidths = []int{8, 16}
 // On a slow or busy machine fewer rounds have to do: no further round begins if
 // it would end after that share of the limit.
 const (
-	roundsShare = 0.42
-	slowShare   = 0.50
-	spreadShare = 0.60
+	roundsShare = 0.45
+	slowShare   = 0.53
+	spreadShare = 0.63
 	manyShare   = 0.75
 )
 

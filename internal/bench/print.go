@@ -60,13 +60,17 @@ func (g *goal) limit() string {
 }
 
 func (g *goal) verdict() string {
+	verdict := "not reached"
 	switch {
 	case g.Missing != "":
 		return "not measured: " + g.Missing
 	case g.Reached:
-		return "reached"
+		verdict = "reached"
 	}
-	return "not reached"
+	if g.Fewer {
+		verdict += ", with less than meant"
+	}
+	return verdict
 }
 
 // note is what explains the figure, with what each round said.

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +31,10 @@ import (
 // writerCommand makes this program the writer, in a process of its own so that
 // its processor time is not ours.
 const writerCommand = "writer"
+
+// gcPercent is as in cmd/syncer. The pages in memory are more than what syncer
+// ever has, so the collector runs less often here but takes longer each time.
+const gcPercent = 400
 
 // A writerOrder is what the process is told on its command line, as JSON.
 type writerOrder struct {
@@ -49,6 +56,9 @@ func writerMain(order string, stdout io.Writer) error {
 	var o writerOrder
 	if err := json.Unmarshal([]byte(order), &o); err != nil {
 		return fmt.Errorf("reading what to do: %w", err)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	w, err := writer(context.Background(), o)
 	if err != nil {
@@ -97,6 +107,7 @@ func (p *pages) run(ctx context.Context, o writerOrder, scope syncer.Scope) (u u
 		DecodeList: worldfirst.DecodeList,
 	}
 	p.late.Store(0)
+	runtime.GC() // what was thrown away before is not the writer's
 	var clock stopwatch
 	clock.start()
 	st, err := store.Open(ctx, o.Database, location)
