@@ -75,12 +75,15 @@ const stateColumns = `bill_no, bill_type, bill_status, asset_id, masked_card_no,
 var (
 	stateCount = len(strings.Split(stateColumns, ","))
 
+	// The last one, raw, is bound as bytes: a string would be a copy.
+	stateMarks = strings.Repeat("?, ", stateCount-1) + "CAST(? AS TEXT), "
+
 	insertBill = `INSERT INTO bills (` + stateColumns + `, account, order_no, ordinal, run_id, read_at, first_seen_at, changed_at)
-		VALUES (` + strings.Repeat("?, ", stateCount) + `?26, ?27, ?28, ?29, ?30, ?31, ?31)
+		VALUES (` + stateMarks + `?26, ?27, ?28, ?29, ?30, ?31, ?31)
 		ON CONFLICT (account, bill_no) WHERE bill_no IS NOT NULL DO NOTHING`
 
 	updateBill = `UPDATE bills SET (` + stateColumns + `, ordinal, changed_at, read_at, run_id, withdrawn_at)
-		= (` + strings.Repeat("?, ", stateCount) + `?, ?, ?, ?, NULL) WHERE bill_id = ?`
+		= (` + stateMarks + `?, ?, ?, ?, NULL) WHERE bill_id = ?`
 
 	// A state that was stored by a clock that ran ahead ends as it began, so
 	// that the states of a bill stay in order.
@@ -118,7 +121,7 @@ func (t *Tx) bindState(d *direct, b *bill.Bill) {
 	d.value(timeOrNull(b.LastUpdate))
 	d.often(b.Metadata)
 	d.value(b.Hash)
-	d.value(string(b.Raw))
+	d.value(b.Raw)
 }
 
 // InsertBill stores a bill that is new. The ordinal tells it apart from stored
@@ -152,13 +155,13 @@ func (t *Tx) InsertBill(account string, b *bill.Bill, ordinal int, now, readAt t
 
 // A stamped is a time and how it is stored: many rows have the same.
 type stamped struct {
-	at   time.Time
-	text driver.Value
+	milli int64
+	text  driver.Value
 }
 
 func (t *Tx) stamp(s *stamped, at time.Time) driver.Value {
-	if s.text == nil || !s.at.Equal(at) {
-		s.at, s.text = at, text(at)
+	if milli := at.UnixMilli(); s.text == nil || s.milli != milli {
+		s.milli, s.text = milli, text(at)
 	}
 	return s.text
 }

@@ -63,6 +63,12 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 	if !fresh {
 		ascertain(0)
 	}
+	// Then nothing on a fresh page can be anything but a new bill, unless its
+	// number says so: nothing needs to be known of the others.
+	apart := fresh && apart(p.Items)
+	if apart {
+		shelf = nil
+	}
 	for i := 0; i < len(p.Items); i++ {
 		it := &p.Items[i]
 		e.run.Read++
@@ -78,7 +84,9 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 			continue
 		}
 		k, m := sure[i], isRow
-		if k == nil {
+		if fresh && apart {
+			m = isNew
+		} else if k == nil {
 			k, m = identify(&it.Bill, shelf, seen)
 			// A list by status does not show the bills that look alike and have
 			// another one: their order does.
@@ -112,7 +120,7 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 			// The bill is stored with another time. From here on the page is
 			// like any other.
 			fresh = false
-			if err := e.stockNumbers(tx, r.acct.Name, shelf, p.Items); err != nil {
+			if shelf, err = e.stock(tx, r.acct.Name, p.Items); err != nil {
 				return nil, "", err
 			}
 			ascertain(i)
@@ -136,6 +144,22 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 }
 
 func reason(it *bill.Item) string { return strings.Join(it.Problems, "; ") }
+
+// apart reports whether the items of a page are bills of which no two were made
+// in the same second.
+func apart(items []bill.Item) bool {
+	up, down := true, true
+	for i := range items {
+		if items[i].Rejected {
+			return false
+		}
+		if i > 0 {
+			a, b := items[i-1].Bill.Second(), items[i].Bill.Second()
+			up, down = up && a < b, down && a > b
+		}
+	}
+	return up || down
+}
 
 // errNumberKnown says that a bill that looked new has the number of a stored one.
 var errNumberKnown = errors.New("a bill with this number is stored already")
@@ -208,11 +232,14 @@ func (e *engine) stockNumbers(tx Tx, account string, s *shelf, items []bill.Item
 }
 
 // apply stores an item as the row k, or as a new one if k is nil, and returns
-// the row's id.
+// the row's id. Without a shelf there is nothing like it.
 func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known, page int, askedAt time.Time) (int64, error) {
 	b, now := &it.Bill, e.now()
 	if k == nil {
-		ordinal := nextOrdinal(s.sameKey(b))
+		ordinal := 0
+		if s != nil {
+			ordinal = nextOrdinal(s.sameKey(b))
+		}
 		id, err := tx.InsertBill(r.acct.Name, b, ordinal, now, askedAt, e.run.ID)
 		if err != nil {
 			return 0, err
@@ -220,10 +247,12 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		if id == 0 {
 			return 0, fmt.Errorf("%w: order %s", errNumberKnown, b.OrderNo)
 		}
-		s.put(&bill.Known{
-			ID: id, OrderNo: b.OrderNo, BillNo: b.BillNo, Second: b.Second(), Ordinal: ordinal, Hash: b.Hash, Trade: b.Trade,
-			AssetID: b.AssetID, CardLast4: b.CardLast4, CardNickName: b.CardNickName, LastUpdate: b.LastUpdate, ReadAt: askedAt, RunID: e.run.ID,
-		})
+		if s != nil {
+			s.put(&bill.Known{
+				ID: id, OrderNo: b.OrderNo, BillNo: b.BillNo, Second: b.Second(), Ordinal: ordinal, Hash: b.Hash, Trade: b.Trade,
+				AssetID: b.AssetID, CardLast4: b.CardLast4, CardNickName: b.CardNickName, LastUpdate: b.LastUpdate, ReadAt: askedAt, RunID: e.run.ID,
+			})
+		}
 		e.billNew(r)
 		return id, e.note(tx, r, it, id, page)
 	}

@@ -139,3 +139,37 @@ func TestUnreadablePageIsDecoded(t *testing.T) {
 		t.Errorf("again: %v, %s, %d pages left undecoded", err, sum.Reason(), src.unchanged)
 	}
 }
+
+// A numbered bill that is listed at another time, among bills that are all new,
+// is the one that is stored.
+func TestNumberedBillAmongNewOnes(t *testing.T) {
+	t.Parallel()
+	for _, sameSecond := range []bool{false, true} {
+		t.Run(fmt.Sprintf("same second %t", sameSecond), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 90)
+			moved := entry("MOVED", start.AddDate(0, 0, -80))
+			moved.BillNo = "B1"
+			w.ledger.Add("", moved)
+			w.sync()
+			at := start.AddDate(0, 0, -40)
+			w.ledger.Update("", "MOVED", func(e *simulator.Entry) { e.TransactionTime = at })
+			for i := range 8 {
+				e := entry(fmt.Sprintf("NEW%d", i), at.Add(time.Duration(i-4)*time.Minute))
+				if sameSecond {
+					e.TransactionTime = at
+				}
+				w.ledger.Add("", e)
+			}
+			w.pass(time.Hour)
+			if sum, err := w.run(syncer.Options{Scope: syncer.Scope{Full: true}}); err != nil || !sum.Complete() || sum.Run.New != 8 || sum.Run.Changed != 1 {
+				t.Fatalf("%v, %s, %d new and %d changed, want 8 and 1", err, sum.Reason(), sum.Run.New, sum.Run.Changed)
+			}
+			w.equal("main", "")
+			if got, want := w.one("SELECT count(*), (SELECT count(*) FROM bill_states), max(transaction_time) FROM bills WHERE bill_no = 'B1'"),
+				"1|1|"+at.UTC().Format("2006-01-02T15:04:05.000Z"); got != want {
+				t.Errorf("rows, earlier states and time of the bill are %s, want %s", got, want)
+			}
+		})
+	}
+}
