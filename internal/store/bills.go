@@ -147,6 +147,7 @@ func (t *Tx) InsertBill(account string, b *bill.Bill, ordinal int, now, readAt t
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
+	t.written++
 	if n, err := res.RowsAffected(); n == 0 || err != nil {
 		return 0, err
 	}
@@ -191,6 +192,7 @@ func (t *Tx) UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Ti
 	if _, err := t.run(d); err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
+	t.written++
 	return nil
 }
 

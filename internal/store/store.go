@@ -44,6 +44,7 @@ type Store struct {
 	conn    *sqlx.Conn // the one connection that writes
 	stmts   map[string]*sqlx.Stmt
 	directs map[string]*direct
+	back    checkpointer
 	reasons map[string]bool // fail reasons known to be in the table
 }
 
@@ -92,7 +93,7 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	rw.SetMaxOpenConns(1)
-	s := &Store{path: path, rw: rw, zone: zone, stmts: map[string]*sqlx.Stmt{}, directs: map[string]*direct{}, reasons: map[string]bool{}}
+	s := &Store{path: path, rw: rw, zone: zone, stmts: map[string]*sqlx.Stmt{}, directs: map[string]*direct{}, reasons: map[string]bool{}, back: checkpointer{path: path}}
 	if s.conn, err = rw.Connx(ctx); err != nil {
 		_ = rw.Close()
 		return nil, explain(path, "opening", err)
@@ -155,6 +156,7 @@ func (s *Store) Path() string { return s.path }
 // Close writes the log back into the file and closes it.
 func (s *Store) Close() error {
 	var errs []error
+	s.back.close()
 	for _, st := range s.stmts {
 		errs = append(errs, st.Close())
 	}
@@ -319,7 +321,7 @@ func (s *Store) readBack(ctx context.Context) error {
 			return fmt.Errorf("PRAGMA %s is %s, not %s", p.name, got, p.want)
 		}
 	}
-	for _, p := range []string{"PRAGMA temp_store = MEMORY", "PRAGMA wal_autocheckpoint = 4000"} {
+	for _, p := range []string{"PRAGMA temp_store = MEMORY", fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", logPages)} {
 		if _, err := s.conn.ExecContext(ctx, p); err != nil {
 			return err
 		}

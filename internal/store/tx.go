@@ -19,6 +19,7 @@ type Tx struct {
 	directs map[string]*direct    // the same, at the driver's level
 
 	now, readAt stamped
+	written     int // bills inserted or changed
 
 	reasons []string // fail reasons this transaction made sure of
 }
@@ -58,6 +59,7 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (err error) {
 		return explain(s.path, "committing", err)
 	}
 	done = true
+	s.back.stored(t.written)
 	for _, code := range t.reasons {
 		s.reasons[code] = true
 	}
