@@ -89,12 +89,10 @@ func (a *account) wholeTail(now time.Time) bill.Span {
 	return s
 }
 
-// readyOnes counts its readings that have a request to be made.
-func (a *account) readyOnes(window int) (n int) {
+// room counts the requests that its readings could have planned now.
+func (a *account) room(window int) (n int) {
 	for _, r := range a.active {
-		if r.ready(window) {
-			n++
-		}
+		n += r.room(window)
 	}
 	return n
 }
@@ -332,10 +330,12 @@ func (e *engine) prepare(tx Tx) error {
 				}
 			}
 		}
-		room := func() bool {
-			return a.readyOnes(e.cfg.Concurrency)+a.flight < want && len(a.active) < 2*e.cfg.Concurrency
+		// A reading has to wait while the pages that came of it are stored: what is
+		// asked for meanwhile must be of others.
+		few := func() bool {
+			return a.room(e.cfg.Concurrency) < want && len(a.active) < 2*e.cfg.Concurrency
 		}
-		for len(a.queue) > 0 && room() {
+		for len(a.queue) > 0 && few() {
 			r := &reading{acct: a, win: a.queue[0]}
 			a.queue = a.queue[1:]
 			if err := e.open(tx, r); err != nil {
@@ -343,7 +343,7 @@ func (e *engine) prepare(tx Tx) error {
 			}
 			a.active = append(a.active, r)
 		}
-		for len(a.chases) > 0 && room() {
+		for len(a.chases) > 0 && few() {
 			r, err := e.openChase(tx, a, a.chases[0])
 			if err != nil {
 				return err

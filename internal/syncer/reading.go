@@ -181,6 +181,17 @@ type ask struct {
 	q     bill.Query
 }
 
+// room counts the requests of a reading that could be made now.
+func (r *reading) room(window int) int {
+	if !r.ready(window) {
+		return 0
+	}
+	if r.stage == askPages {
+		return min(r.pass.Pages+1, r.pass.NextPage+window) - r.ahead
+	}
+	return 1
+}
+
 // ready reports whether there is a request of a reading to be made now.
 func (r *reading) ready(window int) bool {
 	if r.ended {

@@ -30,6 +30,20 @@ func (w *world) spans(o syncer.Options) (asked []bill.Span) {
 	return asked
 }
 
+// settle waits until the provider has seen all that was sent to it, also by a
+// run that was killed.
+func (w *world) settle() {
+	w.t.Helper()
+	for range 200 {
+		if w.server.Requests() >= w.client.Requests() {
+			time.Sleep(10 * time.Millisecond) // for the last one to be looked at
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	// A request that was cancelled early never arrives.
+}
+
 // A run over named windows reads these again, proved or not, and nothing else.
 func TestScopeOfWindows(t *testing.T) {
 	t.Parallel()
