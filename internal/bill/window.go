@@ -222,15 +222,17 @@ type PageRecord struct {
 	BillsHash string
 }
 
-// AppendSaid appends what a stored bill says, for PageHash: its Hash, and its
-// card's label, which is stored and no part of that.
-func AppendSaid(dst []byte, hash, cardNickName string) []byte {
-	dst = append(append(dst, hash...), ' ')
-	if cardNickName == "" {
-		return dst
+// AppendSaid appends what a stored bill says, for PageHash: its Hash, its card's
+// label, which is stored and no part of that, and what it is found by. The time
+// is written as it is stored.
+func AppendSaid(dst []byte, b *Bill) []byte {
+	dst = append(append(dst, b.Hash...), ' ')
+	dst = b.TransactionTime.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+	for _, s := range [...]string{b.OrderNo, b.CardNickName} {
+		dst = append(strconv.AppendInt(append(dst, ' '), int64(utf8.RuneCountInString(s)), 10), ' ')
+		dst = append(dst, s...)
 	}
-	dst = append(strconv.AppendInt(dst, int64(utf8.RuneCountInString(cardNickName)), 10), ' ')
-	return append(dst, cardNickName...)
+	return dst
 }
 
 // PageHash makes a PageRecord's BillsHash of what its bills say, one after the

@@ -63,5 +63,6 @@ func (c *checkpointer) close() {
 	if c.wanted != nil {
 		close(c.wanted)
 		c.done.Wait()
+		c.wanted = nil
 	}
 }

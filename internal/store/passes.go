@@ -59,12 +59,10 @@ func (t *Tx) ReadingPass(account string, window int64) (*bill.Pass, error) {
 }
 
 // BeginPass stores a new pass and sets its ID. An unfinished one of the same
-// window is dropped with what it recorded. Items that it could not understand
-// are kept with its ID, so that is not given out again.
+// window is dropped with what it recorded, and its ID is not given out again:
+// items that it could not understand are kept with that, and answers to it may
+// still be on their way.
 func (t *Tx) BeginPass(p *bill.Pass) error {
-	if err := t.DropPass(p.Account, p.WindowID); err != nil {
-		return err
-	}
 	id, err := t.insert("beginning a pass", `
 		INSERT INTO passes (pass_id, account, window_id, state, span_start, span_end, zone, page_size, run_id, begun_at, touched_at,
 		                    next_page, total_count, pages, page_items, items, rejected, rereads)
@@ -72,8 +70,11 @@ func (t *Tx) BeginPass(p *bill.Pass) error {
 		        ?, ?, 'reading', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		p.Account, windowOrNull(p.WindowID), text(p.Start), text(p.End), p.Zone, p.PageSize, p.RunID, text(p.BegunAt), text(p.TouchedAt),
 		p.NextPage, p.Total, p.Pages, p.PageItems, p.Items, p.Rejected, p.Rereads)
+	if err != nil {
+		return err
+	}
 	p.ID = id
-	return err
+	return t.deletePasses("account = ? AND window_id IS ? AND state = 'reading' AND pass_id <> ?", p.Account, windowOrNull(p.WindowID), id)
 }
 
 // DropPass forgets the unfinished pass of a window (0: the tail), if any. The
@@ -195,14 +196,15 @@ func (t *Tx) RecordedBills(account string, window int64, page int) (ids []int64,
 		return nil, "", fmt.Errorf("%s: %w", doing, err)
 	}
 	// Bills that were stored together are neighbours: they are found without a
-	// search for each.
+	// search for each. The plus keeps the order of the keys, which an index on the
+	// account would not.
 	from, args := "json_each(?) j CROSS JOIN bills b ON b.bill_id = j.value WHERE", []any{list}
 	if n := len(ids); n > 0 && ids[n-1]-ids[0] == int64(n-1) && slices.IsSorted(ids) {
 		from, args = "bills b WHERE b.bill_id BETWEEN ? AND ? AND", []any{ids[0], ids[n-1]}
 	}
 	n, same := 0, false
-	err = t.each(doing, "SELECT count(*), group_concat("+billSaid+", '') FROM "+from+" b.withdrawn_at IS NULL",
-		args, func(row []driver.Value) error {
+	err = t.each(doing, "SELECT count(*), group_concat("+billSaid+", '') FROM "+from+" +b.account = ? AND b.withdrawn_at IS NULL",
+		append(args, account), func(row []driver.Value) error {
 			c := columns{row: row}
 			n, same = int(c.int(0)), bill.PageHash(c.text(1)) == hash
 			return c.err
@@ -214,7 +216,8 @@ func (t *Tx) RecordedBills(account string, window int64, page int) (ids []int64,
 }
 
 // billSaid is what bill.AppendSaid writes of a bill.
-const billSaid = "b.content_hash || ' ' || coalesce(length(b.card_nick_name) || ' ' || b.card_nick_name, '')"
+const billSaid = `b.content_hash || ' ' || b.transaction_time || ' ' || length(b.order_no) || ' ' || b.order_no ||
+	' ' || coalesce(length(b.card_nick_name) || ' ' || b.card_nick_name, '0 ')`
 
 // Hold keeps an item whose identity is settled at the end of its pass.
 func (t *Tx) Hold(pass int64, h *bill.HeldItem) error {

@@ -19,20 +19,23 @@ type desk struct {
 	source  Source
 	answers chan answer // has room for all that is planned
 	width   int
+	makers  sync.WaitGroup
 
 	mu      sync.Mutex
 	queue   []ask
 	running int
 	of      map[*account]int // of these, by account
 	share   int              // so many an account may have running
-	bad     int              // answers that are no yes and that the engine has not handled
+	shut    bool
+	bad     int // answers that are no yes and that the engine has not handled
 }
 
-func newDesk(source Source, width int) *desk {
-	return &desk{source: source, answers: make(chan answer, depth*width), width: width, of: map[*account]int{}, share: width}
+func newDesk(source Source, width, accounts int) *desk {
+	return &desk{source: source, answers: make(chan answer, depth*width+accounts), width: width, of: map[*account]int{}, share: width}
 }
 
-// depth is how many requests are planned for each that may be under way.
+// depth is how many requests are planned for each that may be under way; of each
+// account the tail's may come on top.
 const depth = 2
 
 // put adds a request, behind the others or, of a tail, before those of anything
@@ -63,6 +66,13 @@ func (d *desk) drop(unwanted func(ask) bool) (dropped []ask) {
 	return dropped
 }
 
+// close keeps what is planned from being begun.
+func (d *desk) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shut = true
+}
+
 // handled notes that the engine knows what follows from answers that were no yes.
 func (d *desk) handled(bad int) {
 	d.mu.Lock()
@@ -80,20 +90,24 @@ func (d *desk) serve(ctx context.Context, share int) {
 		if !ok {
 			return
 		}
-		go func() {
+		d.makers.Go(func() {
 			for ok {
 				d.answers <- d.make(ctx, a)
 				a, ok = d.take()
 			}
-		}()
+		})
 	}
 }
+
+// wait returns when nobody makes requests any more. What was planned must have
+// been made or dropped.
+func (d *desk) wait() { d.makers.Wait() }
 
 // take takes the next request off the desk, if it may be made now.
 func (d *desk) take() (ask, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.bad > 0 || d.running >= d.width {
+	if d.shut || d.bad > 0 || d.running >= d.width {
 		return ask{}, false
 	}
 	for i, a := range d.queue {

@@ -163,7 +163,10 @@ func (e *engine) stop(why error) {
 func (e *engine) work(ctx context.Context) error {
 	fetch, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	defer e.desk.wait() // or one of them could take a request of the next work, with a context that has ended
 	done := ctx.Done()
+	// Told to stop, nothing is begun any more, whatever the engine is doing.
+	defer context.AfterFunc(ctx, e.desk.close)()
 	var batch []answer
 	for {
 		undo := e.counts()
@@ -179,7 +182,6 @@ func (e *engine) work(ctx context.Context) error {
 			}
 			return nil
 		})
-		e.desk.handled(bad(batch))
 		if err != nil {
 			undo() // what was rolled back is not counted
 			cancel()
@@ -190,6 +192,8 @@ func (e *engine) work(ctx context.Context) error {
 			e.tell()
 		}
 		if e.stopped == nil {
+			e.unplan(unwanted) // before anybody may go on with it
+			e.desk.handled(bad(batch))
 			e.issue(fetch)
 		} else if e.unplan(all); e.flight > 0 && done != nil {
 			cancel() // an outage: nobody waits for the rest
@@ -258,6 +262,10 @@ func (e *engine) drain() {
 }
 
 func all(ask) bool { return true }
+
+// unwanted reports whether a request is of a pass that was given up, or of an
+// account that is refused.
+func unwanted(a ask) bool { return a.r.ended || a.pass != a.r.pass.ID || a.r.acct.refused != nil }
 
 // unplan takes back requests that were planned and not begun.
 func (e *engine) unplan(unwanted func(ask) bool) {
@@ -392,29 +400,36 @@ func (e *engine) openTail(tx Tx, a *account, now time.Time) error {
 // issue plans requests: so many that none of those who make them has to wait for
 // the engine. What was planned and is not wanted any more is taken back first.
 func (e *engine) issue(ctx context.Context) {
-	e.unplan(func(a ask) bool { return a.r.ended || a.pass != a.r.pass.ID || a.r.acct.refused != nil })
+	e.unplan(unwanted)
 	now := e.now()
 	share, planned := e.share(now, e.cfg.Concurrency), e.share(now, depth*e.cfg.Concurrency)
+	for _, a := range e.accounts { // a due tail goes before everything else
+		if a.answered && a.refused == nil && len(a.active) > 0 && a.active[0].isTail() && a.active[0].stage == askFirst {
+			e.plan(a.active[0])
+		}
+	}
 	for e.flight < depth*e.cfg.Concurrency {
 		a := e.pick(planned)
-		if a == nil {
-			break
-		}
-		for _, r := range a.active {
-			next, ok := r.next(e.cfg.Concurrency)
-			if !ok {
-				continue
-			}
-			e.flight++
-			e.served++
-			r.flight++
-			a.flight++
-			a.served = e.served
-			e.desk.put(next)
+		if a == nil || !slices.ContainsFunc(a.active, e.plan) {
 			break
 		}
 	}
 	e.desk.serve(ctx, share)
+}
+
+// plan plans the next request of a reading, if there is one.
+func (e *engine) plan(r *reading) bool {
+	next, ok := r.next(e.cfg.Concurrency)
+	if !ok {
+		return false
+	}
+	e.flight++
+	e.served++
+	r.flight++
+	r.acct.flight++
+	r.acct.served = e.served
+	e.desk.put(next)
+	return true
 }
 
 // share is an account's part of so many requests: none takes more, so that a

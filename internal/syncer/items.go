@@ -135,7 +135,7 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 		here[id] = true
 		ids = append(ids, id)
 		plain = plain && len(it.Problems) == 0 && (k == nil || k.Hash == it.Bill.Hash)
-		said = bill.AppendSaid(said, it.Bill.Hash, it.Bill.CardNickName)
+		said = bill.AppendSaid(said, &it.Bill)
 	}
 	if !plain || len(ids) != len(p.Items) {
 		return ids, "", nil

@@ -77,7 +77,7 @@ func New(cfg Config, source Source, store Store, log zerolog.Logger, now func() 
 // answer or refused is told by the Summary alone.
 func (s *Syncer) Run(ctx context.Context, o Options) (sum Summary, err error) {
 	e := &engine{
-		cfg: s.cfg, desk: newDesk(s.source, s.cfg.Concurrency), store: s.store, log: s.log, now: s.now, zones: map[string]*time.Location{},
+		cfg: s.cfg, desk: newDesk(s.source, s.cfg.Concurrency, len(s.cfg.Accounts)), store: s.store, log: s.log, now: s.now, zones: map[string]*time.Location{},
 		requestsBefore: s.source.Requests(),
 		run:            &bill.Run{Trigger: o.Trigger, StartedAt: s.now()},
 	}
