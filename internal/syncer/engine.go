@@ -398,9 +398,8 @@ func (e *engine) openTail(tx Tx, a *account, now time.Time) error {
 }
 
 // issue plans requests: so many that none of those who make them has to wait for
-// the engine. What was planned and is not wanted any more is taken back first.
+// the engine.
 func (e *engine) issue(ctx context.Context) {
-	e.unplan(unwanted)
 	now := e.now()
 	share, planned := e.share(now, e.cfg.Concurrency), e.share(now, depth*e.cfg.Concurrency)
 	for _, a := range e.accounts { // a due tail goes before everything else

@@ -119,3 +119,34 @@ func TestNothingPlannedIsAskedAfterARefusal(t *testing.T) {
 		t.Errorf("%d requests were begun after the refusal was known", got)
 	}
 }
+
+// While a page is missing no other is asked for that lies further than so many
+// pages beyond the last one stored, and those within are.
+func TestPagesAheadOfTheCheckpoint(t *testing.T) {
+	t.Parallel()
+	for _, concurrency := range []int{1, 4, 7} {
+		w := newWorld(t, 50)
+		w.fill(300, 49)
+		w.cfg.Concurrency = concurrency
+		var furthest atomic.Int64
+		src := sourceFunc{w.client, func(ctx context.Context, a bill.Account, q bill.Query) (bill.Page, error) {
+			for n := int64(q.Page); ; {
+				have := furthest.Load()
+				if n <= have || furthest.CompareAndSwap(have, n) {
+					break
+				}
+			}
+			if q.Page == 2 {
+				time.Sleep(100 * time.Millisecond) // the others come in the meantime
+				if got, want := furthest.Load(), int64(1+concurrency); got != want {
+					t.Errorf("%d at a time: page %d was asked for while page 2 was missing, want %d", concurrency, got, want)
+				}
+			}
+			return w.client.QueryBillList(ctx, a, q)
+		}}
+		if sum, err := w.runWith(syncer.Options{}, src, nil); err != nil || !sum.Complete() {
+			t.Fatal(err, sum.Reason())
+		}
+		w.equal("main", "")
+	}
+}
