@@ -1,12 +1,8 @@
 package bill
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"strconv"
 	"time"
-	"unicode/utf8"
 )
 
 // A Span is a stretch of bill time. Whether the provider counts its ends in is
@@ -220,26 +216,6 @@ type PageRecord struct {
 	// there is more to the page than that. A page that is listed again with the
 	// same Hash is not decoded if they still say so.
 	BillsHash string
-}
-
-// AppendSaid appends what a stored bill says, for PageHash: its Hash, its card's
-// label, which is stored and no part of that, and what it is found by. The time
-// is written as it is stored.
-func AppendSaid(dst []byte, b *Bill) []byte {
-	dst = append(append(dst, b.Hash...), ' ')
-	dst = b.TransactionTime.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
-	for _, s := range [...]string{b.OrderNo, b.CardNickName} {
-		dst = append(strconv.AppendInt(append(dst, ' '), int64(utf8.RuneCountInString(s)), 10), ' ')
-		dst = append(dst, s...)
-	}
-	return dst
-}
-
-// PageHash makes a PageRecord's BillsHash of what its bills say, one after the
-// other. It is the same in every process.
-func PageHash(said string) string {
-	sum := sha256.Sum256([]byte(said))
-	return hex.EncodeToString(sum[:16])
 }
 
 // A HeldItem is an item whose identity cannot be told before the pass is over.

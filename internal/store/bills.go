@@ -102,7 +102,7 @@ func (t *Tx) bindState(d *direct, b *bill.Bill) {
 	d.often(b.CardLast4)
 	d.often(b.CardNickName)
 	d.text(text(b.TransactionTime))
-	d.often(dayText(b.TransactionTime.In(t.s.zone)))
+	d.often(bill.DayText(b.TransactionTime.In(t.s.zone)))
 	d.often(b.MerchantName)
 	d.often(b.BudgetAccountID)
 	for _, a := range [...]*bill.Amount{b.Trade, b.Out, b.In} {

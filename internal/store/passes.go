@@ -203,10 +203,10 @@ func (t *Tx) RecordedBills(account string, window int64, page int) (ids []int64,
 		from, args = "bills b WHERE b.bill_id BETWEEN ? AND ? AND", []any{ids[0], ids[n-1]}
 	}
 	n, same := 0, false
-	err = t.each(doing, "SELECT count(*), group_concat("+billSaid+", '') FROM "+from+" +b.account = ? AND b.withdrawn_at IS NULL",
+	err = t.each(doing, "SELECT count(*), "+billsSaid+" FROM "+from+" +b.account = ? AND b.withdrawn_at IS NULL",
 		append(args, account), func(row []driver.Value) error {
 			c := columns{row: row}
-			n, same = int(c.int(0)), bill.PageHash(c.text(1)) == hash
+			n, same = int(c.int(0)), bill.SaidHash(c.text(1), c.text(2), c.text(3), c.text(4)) == hash
 			return c.err
 		})
 	if err != nil || n != len(ids) || !same {
@@ -215,9 +215,9 @@ func (t *Tx) RecordedBills(account string, window int64, page int) (ids []int64,
 	return ids, hash, nil
 }
 
-// billSaid is what bill.AppendSaid writes of a bill.
-const billSaid = `b.content_hash || ' ' || b.transaction_time || ' ' || length(b.order_no) || ' ' || b.order_no ||
-	' ' || coalesce(length(b.card_nick_name) || ' ' || b.card_nick_name, '0 ')`
+// billsSaid makes the lists that bill.SaidHash is made of.
+const billsSaid = `group_concat(b.content_hash), group_concat(b.transaction_time), group_concat(b.order_no),
+	group_concat(ifnull(b.card_nick_name, ''), '` + bill.LabelSeparator + `')`
 
 // Hold keeps an item whose identity is settled at the end of its pass.
 func (t *Tx) Hold(pass int64, h *bill.HeldItem) error {

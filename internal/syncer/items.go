@@ -46,7 +46,7 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 		return nil, "", err
 	}
 	ids = make([]int64, 0, len(p.Items))
-	var said []byte
+	var said bill.Said
 	plain := true                             // every item is a bill that says what is stored
 	here := map[int64]bool{}                  // met on this page
 	sure := make([]*bill.Known, len(p.Items)) // their rows, where there is no doubt
@@ -135,12 +135,12 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 		here[id] = true
 		ids = append(ids, id)
 		plain = plain && len(it.Problems) == 0 && (k == nil || k.Hash == it.Bill.Hash)
-		said = bill.AppendSaid(said, &it.Bill)
+		said.Add(&it.Bill)
 	}
 	if !plain || len(ids) != len(p.Items) {
 		return ids, "", nil
 	}
-	return ids, bill.PageHash(string(said)), nil
+	return ids, said.Hash(), nil
 }
 
 func reason(it *bill.Item) string { return strings.Join(it.Problems, "; ") }
