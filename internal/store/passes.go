@@ -114,16 +114,9 @@ func (t *Tx) deletePasses(where string, args ...any) error {
 
 // SavePage stores the record of a page.
 func (t *Tx) SavePage(p *bill.PageRecord) error {
-	ids, err := json.Marshal(p.BillIDs)
-	if err != nil {
-		return fmt.Errorf("saving a page: %w", err)
-	}
-	if p.BillIDs == nil {
-		ids = []byte("[]")
-	}
 	return t.exec("saving a page", `
 		INSERT INTO pages (pass_id, page_number, page_hash, items, bill_ids, read_at, bills_hash) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		p.PassID, p.Number, p.Hash, p.Items, string(ids), text(p.ReadAt), orNull(p.BillsHash))
+		p.PassID, p.Number, p.Hash, p.Items, listOf(p.BillIDs), text(p.ReadAt), orNull(p.BillsHash))
 }
 
 // Pages calls fn for each page that a pass has stored, in order.

@@ -57,17 +57,38 @@ func (t *Tx) Unlisted(account string, from, to time.Time, p *bill.Pass, seen fun
 	return gone, live, err
 }
 
-// eachID calls fn with the keys in a text that lists them.
+// listOf writes keys as a JSON array.
+func listOf(ids []int64) string {
+	list := append(make([]byte, 0, 2+8*len(ids)), '[')
+	for i, id := range ids {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = strconv.AppendInt(list, id, 10)
+	}
+	return string(append(list, ']'))
+}
+
+// eachID calls fn with the keys in a text that lists them. They are many, so
+// what every key looks like is read without package strconv.
 func eachID(list string, fn func(int64)) error {
 	list = strings.TrimSuffix(strings.TrimPrefix(list, "["), "]")
 	for list != "" {
-		var first string
-		first, list, _ = strings.Cut(list, ",")
-		id, err := strconv.ParseInt(first, 10, 64)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errMisread, err)
+		id, n := int64(0), 0
+		for n < len(list) && n < 18 && '0' <= list[n] && list[n] <= '9' {
+			id = id*10 + int64(list[n]-'0')
+			n++
+		}
+		if n == 0 || n < len(list) && list[n] != ',' {
+			first, _, _ := strings.Cut(list, ",")
+			var err error
+			if id, err = strconv.ParseInt(first, 10, 64); err != nil {
+				return fmt.Errorf("%w: %w", errMisread, err)
+			}
+			n = len(first)
 		}
 		fn(id)
+		list = list[min(n+1, len(list)):]
 	}
 	return nil
 }

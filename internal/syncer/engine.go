@@ -141,7 +141,8 @@ type engine struct {
 	requestsBefore int64
 	scope          Scope
 	progress       func(Progress)
-	last           *reading // whose page was stored last
+	last           *reading  // whose page was stored last
+	said           bill.Said // room for what a page says
 }
 
 // An answer is what came back for an ask.

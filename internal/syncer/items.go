@@ -46,16 +46,17 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 		return nil, "", err
 	}
 	ids = make([]int64, 0, len(p.Items))
-	var said bill.Said
+	e.said.Reset()
 	plain := true                             // every item is a bill that says what is stored
-	here := map[int64]bool{}                  // met on this page
+	var here seenSet                          // met on this page
 	sure := make([]*bill.Known, len(p.Items)) // their rows, where there is no doubt
-	seen := func(id int64) bool { return here[id] || r.seen.has(id) }
+	seen := func(id int64) bool { return here.has(id) || r.seen.has(id) }
 	ascertain := func(from int) {
 		for i := from; i < len(p.Items); i++ {
 			if b := &p.Items[i].Bill; !p.Items[i].Rejected {
 				if k := certain(b, shelf, seen); k != nil {
-					sure[i], here[k.ID] = k, true
+					sure[i] = k
+					here.add(k.ID)
 				}
 			}
 		}
@@ -66,8 +67,8 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 	// Then nothing on a fresh page can be anything but a new bill, unless its
 	// number says so: nothing needs to be known of the others.
 	apart := fresh && apart(p.Items)
-	if apart {
-		shelf = nil
+	if fresh && !apart {
+		shelf = newShelf(len(p.Items))
 	}
 	for i := 0; i < len(p.Items); i++ {
 		it := &p.Items[i]
@@ -100,7 +101,7 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 		if m == isHeld {
 			h := bill.HeldItem{Page: page, Position: i, OneAnswer: true, AskedAt: p.AskedAt, Item: *it}
 			for _, k := range shelf.sameKey(&it.Bill) {
-				if r.seen.has(k.ID) && !here[k.ID] {
+				if r.seen.has(k.ID) && !here.has(k.ID) {
 					h.OneAnswer = false
 				}
 				if _, ok := r.saw[k.ID]; !ok && r.saw != nil {
@@ -132,15 +133,15 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 			return nil, "", err
 		}
 		r.seen.add(id)
-		here[id] = true
+		here.add(id)
 		ids = append(ids, id)
 		plain = plain && len(it.Problems) == 0 && (k == nil || k.Hash == it.Bill.Hash)
-		said.Add(&it.Bill)
+		e.said.Add(&it.Bill)
 	}
 	if !plain || len(ids) != len(p.Items) {
 		return ids, "", nil
 	}
-	return ids, said.Hash(), nil
+	return ids, e.said.Hash(), nil
 }
 
 func reason(it *bill.Item) string { return strings.Join(it.Problems, "; ") }
@@ -167,7 +168,7 @@ var errNumberKnown = errors.New("a bill with this number is stored already")
 // stockPage loads what is known of the bills on a page. Most pages of a first
 // load are fresh: no bill is stored that was made when one of theirs was. Then
 // only a number can make one of them a stored bill, and the database tells as it
-// is stored.
+// is stored: there is no shelf.
 func (e *engine) stockPage(tx Tx, account string, items []bill.Item) (s *shelf, fresh bool, err error) {
 	first, last, any := int64(0), int64(0), false
 	for i := range items {
@@ -186,7 +187,7 @@ func (e *engine) stockPage(tx Tx, account string, items []bill.Item) (s *shelf, 
 			return nil, false, err
 		}
 		if !stored {
-			return newShelf(len(items)), true, nil
+			return nil, true, nil
 		}
 	}
 	s, err = e.stock(tx, account, items)
