@@ -17,7 +17,7 @@
 -- SQLite 3.37 or newer reads it (STRICT tables).
 
 PRAGMA application_id = 1464025683; -- "WCBS": how syncer knows its own file
-PRAGMA user_version = 2;            -- the version of this schema
+PRAGMA user_version = 3;            -- the version of this schema
 
 -- What the database knows of itself.
 CREATE TABLE meta (
@@ -136,7 +136,8 @@ CREATE TABLE bills (
     changed_at        TEXT NOT NULL,                          -- since when this state is stored
     read_at           TEXT NOT NULL,                          -- when this state was asked for
     withdrawn_at      TEXT,                                   -- when the API was found to list it no longer
-    run_id            INTEGER NOT NULL,                       -- the run that saw this state
+    notified_at       TEXT,                                   -- set while only a notification told of the bill: when it came
+    run_id            INTEGER NOT NULL,                       -- the run that saw this state; 0: a notification brought it
     content_hash      TEXT NOT NULL,                          -- equal hashes: the API said the same
     raw               TEXT NOT NULL                           -- the JSON as received, full card numbers removed
 ) STRICT;
@@ -367,6 +368,60 @@ CREATE TABLE acceptances (
     note          TEXT NOT NULL,            -- the person's words
     accepted_at   TEXT NOT NULL
 ) STRICT;
+
+-- Bill notifications that could not be stored as a bill when they came: whose
+-- bill it is was not known, or which of several it is, or a part of it could not
+-- be understood. The next reading of the bill list settles most of them.
+CREATE TABLE inbox (
+    notification_id  INTEGER PRIMARY KEY,
+    account          TEXT,                   -- NULL: not known whose
+    reason           TEXT NOT NULL,          -- why it waits
+    order_no         TEXT,                   -- as far as it could be read
+    bill_no          TEXT,
+    transaction_time TEXT,
+    asset_id         TEXT,
+    last_update      TEXT,
+    item_hash        TEXT NOT NULL UNIQUE,   -- of what it says: the same one delivered again is one row
+    deliveries       INTEGER NOT NULL DEFAULT 1,
+    sent_at          TEXT,                   -- its Request-Time, UTC
+    received_at      TEXT NOT NULL,          -- when it came first
+    raw              TEXT NOT NULL,          -- the JSON as received, full card numbers removed
+    resolved_at      TEXT,                   -- when the bill list was found to hold it, or it could be stored
+    accepted_at      TEXT,                   -- a person has looked at it
+    accepted_note    TEXT
+) STRICT;
+
+CREATE INDEX inbox_waiting ON inbox (notification_id) WHERE resolved_at IS NULL AND accepted_at IS NULL;
+
+-- Cardholders that were registered from here. What identifies them is not kept,
+-- only where the file with it is, so that an unanswered request can be repeated
+-- with the same id and the same content.
+CREATE TABLE cardholders (
+    request_id       TEXT NOT NULL PRIMARY KEY, -- ours; the API takes equal ids for one request
+    account          TEXT NOT NULL REFERENCES accounts (account),
+    cardholder_type  TEXT NOT NULL,          -- INDIVIDUAL, EMPLOYEE, SHAREHOLDER
+    info_file        TEXT,                   -- where its cardholderInfo was read; NULL: from standard input
+    info_salt        TEXT NOT NULL,          -- so that the hash tells nothing about the content
+    info_hash        TEXT NOT NULL,          -- of cardholderInfo: what is repeated is the same
+    state            TEXT NOT NULL CHECK (state IN ('sending', 'waiting', 'answered', 'repeated', 'refused', 'failed')),
+                                             -- sending: asked, and no answer stored; waiting: to be asked again;
+                                             -- repeated: the API received it before and does not say what became of it
+    attempts         INTEGER NOT NULL DEFAULT 0, -- answers of unknown outcome (U) in a row
+    setbacks         INTEGER NOT NULL DEFAULT 0, -- requests without answer, in a row
+    next_attempt_at  TEXT,                   -- not asked before
+    last_code        TEXT,                   -- what the last request came to, if not an answer
+    last_error       TEXT,
+    order_id         TEXT,
+    cardholder_id    TEXT,                   -- once approved
+    audit_status     TEXT,                   -- APPROVED, PENDING, REJECTED
+    available_status TEXT,                   -- T, F
+    fail_code        TEXT,
+    fail_message     TEXT,
+    created_at       TEXT NOT NULL,
+    sent_at          TEXT,                   -- when it was last asked
+    answered_at      TEXT,
+    refreshed_at     TEXT                    -- when the list of cardholders was last asked about it
+) STRICT, WITHOUT ROWID;
 
 -- What was done, when, and how it ended.
 CREATE TABLE runs (

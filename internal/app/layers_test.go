@@ -15,13 +15,16 @@ func TestImports(t *testing.T) {
 		"billsync/internal/bill":       nil,
 		"billsync/internal/config":     nil,
 		"billsync/internal/schedule":   nil,
-		"billsync/internal/worldfirst": {"bill"},
+		"billsync/internal/secret":     nil,
+		"billsync/internal/card":       {"secret"},
+		"billsync/internal/token":      {"secret"},
+		"billsync/internal/worldfirst": {"bill", "card", "secret", "token"},
 		"billsync/internal/syncer":     {"bill"},
 		"billsync/internal/verify":     {"bill"},
 		"billsync/internal/store":      {"bill", "billsync"},
 		"billsync/internal/simulator":  {"bill", "worldfirst"},
-		"billsync/internal/app":        {"bill", "config", "schedule", "simulator", "store", "syncer", "verify", "worldfirst"},
-		"billsync/cmd/syncer":          {"app", "bill", "config", "schedule", "syncer", "verify"},
+		"billsync/internal/app":        {"bill", "card", "config", "schedule", "secret", "simulator", "store", "syncer", "token", "verify", "webhook", "worldfirst"},
+		"billsync/cmd/syncer":          {"app", "bill", "card", "config", "schedule", "secret", "syncer", "verify"},
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "billsync/...").Output()
 	if err != nil {

@@ -53,6 +53,7 @@ type Failure struct {
 	SlowDown     bool          // the provider says that we ask too fast
 	BadSpan      bool          // the span or page may be what was refused: halving may help
 	TokenExpired bool          // a refreshed access token may help
+	Repeated     bool          // a request with this id was received before (API §7.2)
 	Unverified   bool          // the answer carried no signature we could check although we check them
 	Exchange     *Exchange     // evidence for support; nil if nothing was sent
 	Err          error         // the cause below, if any

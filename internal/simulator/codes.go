@@ -7,8 +7,8 @@ type result struct {
 	Message string `json:"resultMessage"`
 }
 
-// results are the result codes the API documents for queryBillList and for its
-// gateway (API §6.3).
+// results are the result codes the API documents for its calls and for its
+// gateway (API §6.3, §7).
 var results = func() map[string]result {
 	m := make(map[string]result)
 	for _, r := range []result{
@@ -29,6 +29,10 @@ var results = func() map[string]result {
 		{"CONTRACT_CHECK_FAIL", "F", "The contract check has failed."},
 		{"USER_NOT_EXIST", "F", "The user does not exist."},
 		{"PROCESS_FAIL", "F", "A general business failure occurred."},
+		{"RISK_REJECT", "F", "Request rejected due to risk concerns."},
+		{"REPEAT_REQUEST", "U", "Repeat request"},
+		{"AUTH_CODE_NOT_EXIST", "F", "The authorization code does not exist."},
+		{"AUTH_CODE_EXPIRED", "F", "The authorization code expired."},
 	} {
 		m[r.Code] = r
 	}

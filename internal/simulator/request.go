@@ -16,12 +16,12 @@ import (
 	"billsync/internal/bill"
 )
 
-// A Request is what the server makes of a request for a page of bills.
+// A Request is what the server makes of a request.
 type Request struct {
 	N        int64  // the requests of a server are counted from 1
 	Path     string // as requested
-	Customer string // Connected-CustomerId; empty: the client's own account
-	// Query is empty if the body is illegal. Of a full card number it has the
+	Customer string // Connected-CustomerId or -AccountId; empty: the client's own account
+	// Query is empty if the call is not queryBillList or the body is illegal. Of a full card number it has the
 	// last four digits.
 	Query  bill.Query
 	Header http.Header

@@ -31,16 +31,18 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil && !errors.As(err, &tooLarge) {
 		panic(http.ErrAbortHandler) // the client went away
 	}
+	e := endpoints[r.URL.Path]
 	req := Request{
 		N:        n,
 		Path:     r.URL.Path,
-		Customer: r.Header.Get("Connected-CustomerId"),
+		Customer: r.Header.Get(e.connected),
 		Header:   r.Header.Clone(),
 		Body:     body,
 	}
-	q, problem := readQuery(body)
-	if problem == nil {
-		req.Query = q.Query
+	a := &answer{server: s, w: w, r: r, req: &req}
+	var problem error
+	if e.read != nil {
+		problem = e.read(a, body)
 	}
 	if tooLarge != nil {
 		problem = errTooLarge
@@ -58,7 +60,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 
-	a := &answer{server: s, w: w, r: r, fault: fault}
+	a.fault = fault
 	code := "HTTP"
 	switch fault.Kind {
 	case HTTP, Drop, Garbage, Empty, NoResult:
@@ -68,15 +70,32 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		code = res.Code
 		a.refuse(res)
 	default:
-		res := s.judge(r, body, q, problem)
-		if code = res.Code; code == "SUCCESS" {
-			a.list(q, req.Customer)
+		res := s.judge(r, e, body, problem)
+		if res.Code == "SUCCESS" {
+			res = e.answer(a)
 		} else {
 			a.refuse(res)
 		}
+		code = res.Code
 	}
-	s.opts.Log.Debug().Int64("request", n).Str("customer", req.Customer).Int("page", req.Query.Page).
+	s.opts.Log.Debug().Int64("request", n).Str("op", e.op).Str("customer", req.Customer).Int("page", req.Query.Page).
 		Str("code", code).Stringer("fault", fault.Kind).Dur("took", time.Since(begun)).Msg("request answered")
+}
+
+// An endpoint is one call of the API.
+type endpoint struct {
+	op        string
+	connected string // the header that says as whom (API §12)
+	// read reads the body; its error is what is illegal in it.
+	read func(a *answer, body []byte) error
+	// answer answers a request that the gateway let pass, and returns the result
+	// it answered with.
+	answer func(a *answer) result
+}
+
+// endpoints are the calls by their paths.
+var endpoints = map[string]endpoint{
+	worldfirst.QueryBillListPath: {"queryBillList", "Connected-CustomerId", (*answer).readQuery, (*answer).list},
 }
 
 // enter counts a request in flight until the function it returns is called.
@@ -108,16 +127,9 @@ func (s *Server) wait(r *http.Request, d time.Duration) bool {
 
 // judge decides on a request as the gateway would: who it is, whether that is
 // true, and only then what is asked for.
-func (s *Server) judge(r *http.Request, body []byte, q *query, problem error) result {
+func (s *Server) judge(r *http.Request, e endpoint, body []byte, problem error) result {
 	h := r.Header
-	refuse := func(code, detail string) result {
-		res := results[code]
-		if detail != "" {
-			res.Message += " " + detail + "."
-		}
-		return res
-	}
-	if r.URL.Path != worldfirst.QueryBillListPath || r.URL.RawQuery != "" {
+	if e.answer == nil || r.URL.RawQuery != "" {
 		return refuse("INVALID_API", "")
 	}
 	if r.Method != http.MethodPost {
@@ -144,23 +156,29 @@ func (s *Server) judge(r *http.Request, body []byte, q *query, problem error) re
 	if !isJSON(h.Get("Content-Type")) || h.Get("Content-Encoding") != "" {
 		return refuse("PARAM_ILLEGAL", "Content-Type is not application/json; charset=UTF-8")
 	}
-	customer := h.Get("Connected-CustomerId")
-	if len(s.opts.Customers) > 0 && !slices.Contains(s.opts.Customers, customer) {
+	customer := h.Get(e.connected)
+	if e.connected != "" && len(s.opts.Customers) > 0 && !slices.Contains(s.opts.Customers, customer) {
 		return refuse("AUTHORIZATION_NOT_EXIST", "")
 	}
 	s.mu.RLock()
 	token := s.tokens[customer]
 	s.mu.RUnlock()
-	if token != "" && h.Get("Access-Token") != token {
+	if e.connected != "" && token != "" && h.Get("Access-Token") != token {
 		return refuse("ACCESS_TOKEN_EXPIRED", "")
 	}
 	if problem != nil {
 		return refuse("PARAM_ILLEGAL", problem.Error())
 	}
-	if s.opts.MaxPage > 0 && q.Page > s.opts.MaxPage {
-		return refuse("PARAM_ILLEGAL", "pageNumber is too large")
-	}
 	return results["SUCCESS"]
+}
+
+// refuse is the result of a code, with more words if there are any.
+func refuse(code, detail string) result {
+	res := results[code]
+	if detail != "" {
+		res.Message += " " + detail + "."
+	}
+	return res
 }
 
 func isJSON(contentType string) bool {
@@ -173,7 +191,10 @@ type answer struct {
 	server *Server
 	w      http.ResponseWriter
 	r      *http.Request
+	req    *Request
 	fault  Fault
+
+	query *query // of queryBillList
 }
 
 // spoil answers with something that is no answer.
@@ -206,9 +227,37 @@ func (a *answer) refuse(res result) {
 	a.write(append(append([]byte(`{"result":`), quote(res)...), '}'))
 }
 
+// yes answers with success and what the call adds to it: members of the
+// answer's object, each with its comma in front.
+func (a *answer) yes(members []byte) result {
+	res := results["SUCCESS"]
+	body := append([]byte(`{"result":`), quote(res)...)
+	a.write(append(append(body, members...), '}'))
+	return res
+}
+
+// no answers with a refusal.
+func (a *answer) no(res result) result {
+	a.refuse(res)
+	return res
+}
+
+// readQuery reads the body of queryBillList.
+func (a *answer) readQuery(body []byte) error {
+	q, err := readQuery(body)
+	if err != nil {
+		return err
+	}
+	a.query, a.req.Query = q, q.Query
+	if most := a.server.opts.MaxPage; most > 0 && q.Page > most {
+		return illegal("pageNumber is too large")
+	}
+	return nil
+}
+
 // list answers with a page of bills.
-func (a *answer) list(q *query, customer string) {
-	o := &a.server.opts
+func (a *answer) list() result {
+	o, q, customer := &a.server.opts, a.query, a.req.Customer
 	size := q.PageSize
 	if o.MaxPageSize > 0 {
 		size = min(size, o.MaxPageSize)
@@ -244,6 +293,7 @@ func (a *answer) list(q *query, customer string) {
 	}
 	pages := (total + size - 1) / size
 	a.write(appendPage(items, number, total, pages, o.IntegersAsStrings))
+	return results["SUCCESS"]
 }
 
 // page reads a page from the book, capped and in the order of the options.

@@ -67,7 +67,7 @@ func TestBillColumns(t *testing.T) {
 	})
 	inserted := with(row(1), map[string]any{
 		"bill_id": id, "account": "main", "order_no": "order 1", "ordinal": int64(3), "first_seen_at": dayText(10),
-		"changed_at": dayText(10), "read_at": dayText(9), "run_id": int64(5),
+		"changed_at": dayText(10), "read_at": dayText(9), "run_id": int64(5), "notified_at": nil,
 	})
 	same(t, "bills after InsertBill", query(t, s, "SELECT * FROM bills"), []map[string]any{inserted})
 	same(t, "bill_states after InsertBill", query(t, s, "SELECT * FROM bill_states"), []map[string]any(nil))
@@ -75,7 +75,7 @@ func TestBillColumns(t *testing.T) {
 	update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, full(2), 3, day(12), day(11), 6) })
 	updated := with(row(2), map[string]any{
 		"bill_id": id, "account": "main", "order_no": "order 1", "ordinal": int64(3), "first_seen_at": dayText(10),
-		"changed_at": dayText(12), "read_at": dayText(11), "run_id": int64(6),
+		"changed_at": dayText(12), "read_at": dayText(11), "run_id": int64(6), "notified_at": nil,
 	})
 	same(t, "bills after UpdateBill", query(t, s, "SELECT * FROM bills"), []map[string]any{updated})
 	kept := with(row(1), map[string]any{
@@ -108,7 +108,7 @@ func TestBillNulls(t *testing.T) {
 	empty = with(empty, map[string]any{
 		"transaction_time": stamp0, "transaction_date": "2026-02-01", "content_hash": "h", "raw": "{}",
 		"bill_id": id, "account": "main", "order_no": "order 1", "ordinal": int64(0), "first_seen_at": stamp0,
-		"changed_at": stamp0, "read_at": stamp0, "run_id": int64(1),
+		"changed_at": stamp0, "read_at": stamp0, "run_id": int64(1), "notified_at": nil,
 	})
 	same(t, "an empty bill", query(t, s, "SELECT * FROM bills"), []map[string]any{empty})
 	update(t, s, func(tx *store.Tx) error { return tx.UpdateBill(id, full(1), 0, day(40), day(40), 2) })

@@ -197,6 +197,12 @@ type call struct {
 	body              []byte
 	connectedAs       string // the header's name differs between endpoints (API §12)
 	connectedID       string
+
+	// private: question and answer hold what must not stay anywhere. Neither
+	// body is kept as evidence, and the answer is overwritten once it is decoded.
+	private bool
+	noToken bool // the call is the one that gets the token
+	once    bool // no quick tries: what was lost must not be sent again unseen
 }
 
 const (
@@ -221,10 +227,14 @@ func (c *Client) ask(ctx context.Context, q call, decode func(*document) error, 
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.Multiplier, pauses.MaxInterval = c.cfg.RetryWait, 2, maxWait
 
+	tries := uint(c.cfg.Tries)
+	if q.once {
+		tries = 1
+	}
 	var last error // what Retry returns may be wrapped in its own types
-	tries := 0
+	attempt := 0
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		tries++
+		attempt++
 		last = c.try(ctx, q, decode, done)
 		f, ok := bill.AsFailure(last)
 		switch {
@@ -238,11 +248,11 @@ func (c *Client) ask(ctx context.Context, q call, decode func(*document) error, 
 		return struct{}{}, last
 	},
 		backoff.WithBackOff(cappedBackOff{pauses}),
-		backoff.WithMaxTries(uint(c.cfg.Tries)),
+		backoff.WithMaxTries(tries),
 		backoff.WithMaxElapsedTime(0), // the tries are the limit
 		backoff.WithNotify(func(_ error, wait time.Duration) {
 			f, _ := bill.AsFailure(last)
-			c.cfg.Log.Warn().Str("op", q.op).Str("account", q.account).Int("page", q.page).Int("attempt", tries).
+			c.cfg.Log.Warn().Str("op", q.op).Str("account", q.account).Int("page", q.page).Int("attempt", attempt).
 				Str("code", f.Code).Str("reason", f.Message).Int64("wait_ms", wait.Milliseconds()).Msg("asking again")
 		}),
 	)
@@ -266,6 +276,9 @@ func (c *Client) try(ctx context.Context, q call, decode func(*document) error, 
 		return fmt.Errorf("%s: %w", q.op, err)
 	}
 	r, err := c.send(req)
+	if q.private {
+		defer func() { clear(r.body) }()
+	}
 	if err != nil {
 		if err := canceled(ctx, q.op); err != nil {
 			return err
@@ -290,7 +303,9 @@ func (c *Client) try(ctx context.Context, q call, decode func(*document) error, 
 		err := decode(env.doc)
 		env.doc.release() // those of other answers are few, and not worth the care
 		if err == nil {
-			done(t, r)
+			if done != nil {
+				done(t, r)
+			}
 			return nil
 		}
 		f = newFailure(q.op, bill.NoAnswer, codeBadAnswer, "the answer is incomplete: "+err.Error())
@@ -319,7 +334,7 @@ func (c *Client) request(ctx context.Context, q call) (*http.Request, error) {
 		}
 		req.Header.Set(q.connectedAs, q.connectedID)
 	}
-	if c.cfg.AccessToken == nil {
+	if c.cfg.AccessToken == nil || q.noToken {
 		return req, nil
 	}
 	token, err := c.cfg.AccessToken(q.account)

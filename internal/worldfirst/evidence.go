@@ -11,11 +11,18 @@ import (
 // maxEvidence bounds the bodies that are kept for support, in bytes.
 const maxEvidence = 8 << 10
 
+// withheld stands for a body that holds secrets or identity data.
+const withheld = "(not kept: it may hold secrets)"
+
 // evidence gathers what the provider's support will ask for, without secrets
 // and full card numbers; nil if nothing was sent.
 func evidence(c call, t *trace, r reply) *bill.Exchange {
 	if t.sentAt.IsZero() {
 		return nil
+	}
+	request, response := evidenceBody(c.body), evidenceBody(r.body)
+	if c.private {
+		request, response = withheld, withheld
 	}
 	return &bill.Exchange{
 		SentAt:          t.sentAt.UTC(),
@@ -23,10 +30,10 @@ func evidence(c call, t *trace, r reply) *bill.Exchange {
 		Method:          http.MethodPost,
 		Path:            c.path,
 		RequestHeaders:  headerLines(t.header),
-		RequestBody:     evidenceBody(c.body),
+		RequestBody:     request,
 		HTTPStatus:      r.status,
 		ResponseHeaders: headerLines(r.header),
-		ResponseBody:    evidenceBody(r.body),
+		ResponseBody:    response,
 	}
 }
 
@@ -58,7 +65,7 @@ func shownHeader(name, value string) string {
 		return shortSignature(value)
 	case "Access-Token", "Authorization", "Cookie", "Set-Cookie", "Proxy-Authorization":
 		return "***"
-	case "Client-Id", "Connected-Customerid":
+	case "Client-Id", "Connected-Customerid", "Connected-Accountid":
 		return value // ids: long runs of digits are normal there
 	}
 	return oneLine(value, maxMessage)

@@ -83,7 +83,7 @@ func judge(op string, r reply, check func(reply) error, now time.Time) (envelope
 		f := fail(bill.RefusedUs, codeUnverified, strings.TrimPrefix(unverified.Error(), "verifying: ")+unbelieved(env))
 		f.Unverified, f.Err = true, unverified
 		if env.status == "F" {
-			f.Advice += " Should the reason it names be right: " + advice(env.code, refusal(env.code))
+			f.Advice += " Should the reason it names be right: " + advice(op, env.code, refusal(env.code))
 		}
 		return env, f
 	}
@@ -107,6 +107,7 @@ func withFlags(f *bill.Failure, env envelope) *bill.Failure {
 	f.SlowDown = f.SlowDown || info.slowDown
 	f.BadSpan = info.badSpan && env.status == "F"
 	f.TokenExpired = info.tokenExpired && env.status == "F"
+	f.Repeated = info.repeated
 	return f
 }
 
@@ -116,7 +117,7 @@ func newFailure(op string, outcome bill.Outcome, code, message string) *bill.Fai
 		Outcome: outcome,
 		Code:    code,
 		Message: orMeaning(code, message),
-		Advice:  advice(code, outcome),
+		Advice:  advice(op, code, outcome),
 	}
 }
 

@@ -238,7 +238,7 @@ func TestAdviceForUnknownCodes(t *testing.T) {
 	for outcome, want := range map[bill.Outcome]string{
 		bill.NoAnswer: "asked again by itself", bill.Unknown: "documented schedule", bill.RefusedUs: "A person has to mend this", bill.RefusedRequest: "not documented",
 	} {
-		if got := advice("NEVER_SEEN", outcome); !strings.Contains(got, want) {
+		if got := advice(opQueryBillList, "NEVER_SEEN", outcome); !strings.Contains(got, want) {
 			t.Errorf("advice for %v = %q, want something about %q", outcome, got, want)
 		}
 	}
@@ -249,7 +249,7 @@ func TestCodes(t *testing.T) {
 	t.Parallel()
 	us := []string{"INVALID_SIGNATURE", "INVALID_CLIENT", "INVALID_API", "METHOD_NOT_SUPPORTED", "SERVICE_NOT_ALLOWED", "CONTRACT_NOT_EXIST",
 		"CONTRACT_CHECK_FAIL", "AUTHORIZATION_NOT_EXIST", "ACCESS_TOKEN_EXPIRED", "OAUTH_FAIL", "USER_NOT_EXIST", "RISK_REJECT"}
-	request := []string{"SYSTEM_ERROR", "PARAM_ILLEGAL", "PROCESS_FAIL", "REPEAT_REQUEST"}
+	request := []string{"SYSTEM_ERROR", "PARAM_ILLEGAL", "PROCESS_FAIL", "REPEAT_REQUEST", "AUTH_CODE_NOT_EXIST", "AUTH_CODE_EXPIRED"}
 	unknown := []string{"UNKNOWN_EXCEPTION", "REQUEST_TRAFFIC_EXCEED_LIMIT"}
 	seen := map[string]bool{}
 	for _, info := range Codes() {
@@ -278,9 +278,10 @@ func TestCodes(t *testing.T) {
 		if want == bill.Unknown {
 			status = "U"
 		}
-		_, f := judge("op", reply{200, http.Header{}, []byte(result(info.Code, status))}, nil, time.Now())
+		_, f := judge(opQueryBillList, reply{200, http.Header{}, []byte(result(info.Code, status))}, nil, time.Now())
 		if f == nil || f.Outcome != want || f.Code != info.Code || f.Advice != info.Advice || f.Message != "words of the provider" ||
-			f.SlowDown != (info.Code == "REQUEST_TRAFFIC_EXCEED_LIMIT") || f.BadSpan != (info.Code == "PARAM_ILLEGAL") || f.TokenExpired != (info.Code == "ACCESS_TOKEN_EXPIRED") {
+			f.SlowDown != (info.Code == "REQUEST_TRAFFIC_EXCEED_LIMIT") || f.BadSpan != (info.Code == "PARAM_ILLEGAL") || f.TokenExpired != (info.Code == "ACCESS_TOKEN_EXPIRED") ||
+			f.Repeated != (info.Code == "REPEAT_REQUEST") {
 			t.Errorf("%s with status %s: %+v", info.Code, status, f)
 		}
 	}

@@ -14,15 +14,25 @@ type CodeInfo struct {
 	Outcome bill.Outcome // 0 for the code of status S
 	Meaning string       // in the provider's sense
 	Advice  string       // what to do, for people who do not program
+	// Elsewhere is the advice on the other calls, where that for queryBillList
+	// would be wrong.
+	Elsewhere string
 
 	slowDown     bool
 	badSpan      bool
 	tokenExpired bool
+	repeated     bool
 }
 
 // Codes returns the documented result codes with their meaning and advice: the
 // one table that says what follows from which.
-func Codes() []CodeInfo { return slices.Clone(codes) }
+func Codes() []CodeInfo {
+	all := slices.Clone(codes)
+	for i := range all {
+		all[i].Advice = AdviceFor(all[i].Code)
+	}
+	return all
+}
 
 const contactSupport = "contact WorldFirst Technical Support"
 
@@ -71,25 +81,33 @@ var codes = []CodeInfo{
 
 	// About this one request: the others go on.
 	{Code: "SYSTEM_ERROR", Outcome: bill.RefusedRequest,
-		Meaning: "system error",
-		Advice:  "Do not repeat it by hand; " + contactSupport + " with the request and answer that are kept. The nightly refresh asks once more."},
+		Meaning:   "system error",
+		Advice:    "Do not repeat it by hand; " + contactSupport + "{kept}. The nightly refresh asks once more.",
+		Elsewhere: "Do not repeat it; " + contactSupport + "."},
 	{Code: "PARAM_ILLEGAL", Outcome: bill.RefusedRequest, badSpan: true,
-		Meaning: "illegal parameters exist",
-		Advice:  "A value of the request was not accepted: check filters, window_days, page_size and the connected ids; if all are right, report it with the request that is kept."},
+		Meaning:   "illegal parameters exist",
+		Advice:    "A value of the request was not accepted: check filters, window_days, page_size and the connected ids; if all are right, report it with the request that is kept.",
+		Elsewhere: "A value of the request was not accepted: check what was given on the command line and in the file, and the account's connected_account_id."},
 	{Code: "PROCESS_FAIL", Outcome: bill.RefusedRequest,
 		Meaning: "the request could not be processed",
-		Advice:  "A person has to look at it: " + contactSupport + " with the request and answer that are kept."},
-	{Code: "REPEAT_REQUEST", Outcome: bill.RefusedRequest,
+		Advice:  "A person has to look at it: " + contactSupport + "{kept}."},
+	{Code: "REPEAT_REQUEST", Outcome: bill.RefusedRequest, repeated: true,
 		Meaning: "a request with this id was received before",
-		Advice:  "The first request was received: look up what became of it before sending another one under a new request id."},
+		Advice:  "The first request was received: look up what became of it before anything else (\"syncer cardholder list --refresh\"). WorldFirst's document says: change the requestId and retry calling this API. Do so only if no cardholder came of it, or there will be two."},
+	{Code: "AUTH_CODE_NOT_EXIST", Outcome: bill.RefusedRequest,
+		Meaning: "the authorization code does not exist",
+		Advice:  "A code works once: have the customer grant access again, and apply with the new code."},
+	{Code: "AUTH_CODE_EXPIRED", Outcome: bill.RefusedRequest,
+		Meaning: "the authorization code expired",
+		Advice:  "A code lives a few minutes: have the customer grant access again, and apply with the new code at once."},
 
 	// Unknown: asked again on the documented schedule.
 	{Code: "UNKNOWN_EXCEPTION", Outcome: bill.Unknown,
 		Meaning: "failed for an unknown reason",
-		Advice:  "WorldFirst's service may be down: it is asked again on the documented schedule. If that does not resolve it, " + contactSupport + "."},
+		Advice:  "WorldFirst's service may be down: {onSchedule}. If that does not resolve it, " + contactSupport + "."},
 	{Code: "REQUEST_TRAFFIC_EXCEED_LIMIT", Outcome: bill.Unknown, slowDown: true,
 		Meaning: "the request traffic exceeds the limit",
-		Advice:  "Requests are sent more slowly now and this one is asked again on the documented schedule. If it keeps happening, lower requests_per_second or " + contactSupport + "."},
+		Advice:  "Requests are sent more slowly now: {onSchedule}. If it keeps happening, lower requests_per_second or " + contactSupport + "."},
 }
 
 // The words of ours that stand in a Failure's code where the provider gave
@@ -111,37 +129,58 @@ const (
 
 var ourAdvice = map[string]string{
 	codeUnverified: "Check that server_public_key_file holds WorldFirst's current public key for this environment, and that no proxy changes answers on their way. Nothing of the answer was used.",
-	codeNoResult:   "What answered was not WorldFirst's API, or it was disturbed. It is asked again by itself; if it stays, check base_url and any proxy in between.",
-	codeBadAnswer:  "The answer was incomplete. It is asked again by itself; if it stays, " + contactSupport + " with the request and answer that are kept.",
+	codeNoResult:   "What answered was not WorldFirst's API, or it was disturbed. {Again}; if it stays, check base_url and any proxy in between.",
+	codeBadAnswer:  "The answer was incomplete. {Again}; if it stays, " + contactSupport + "{kept}.",
 	codeTooLarge:   "The answer was far larger than a page can be. Lower page_size; if it stays, check base_url and any proxy in between.",
-	codeCutOff:     "The connection broke in the middle of the answer. It is asked again by itself; if it stays, check the network and any proxy in between.",
+	codeCutOff:     "The connection broke in the middle of the answer. {Again}; if it stays, check the network and any proxy in between.",
 	codeCompressed: "A proxy between here and WorldFirst compresses answers, which would break their signature: exempt base_url from it.",
-	codeTimeout:    "It is asked again by itself. If it stays, check the network, any firewall in between, and whether timeout is too short.",
+	codeTimeout:    "{Again}. If it stays, check the network, any firewall in between, and whether timeout is too short.",
 	codeDNS:        "Check the host name in base_url and this machine's name resolution (DNS).",
 	codeRefused:    "Check the host and port in base_url, and any firewall or proxy in between.",
 	codeTLS:        "Check that base_url names the right host and that this machine's clock is right; behind a proxy that opens TLS, add its certificate with SSL_CERT_FILE.",
 	codeProxy:      "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in this program's environment.",
-	codeConnection: "It is asked again by itself. If it stays, check the network and any firewall in between.",
+	codeConnection: "{Again}. If it stays, check the network and any firewall in between.",
 
 	"HTTP_401": "The gateway did not accept who we are: check client_id, private_key_file and base_url, and ask WorldFirst whether it knows this machine's public IP address.",
 	"HTTP_403": "The gateway keeps us out: ask WorldFirst whether this machine's public IP address is on its list, and check client_id and base_url.",
 	"HTTP_404": "There is no such API at this address: check base_url.",
 	"HTTP_405": "The API takes POST only, which is what is sent: look for a proxy between here and base_url that changes it.",
 	"HTTP_407": "The proxy wants credentials: check HTTPS_PROXY in this program's environment.",
-	"HTTP_408": "It is asked again by itself. If it stays, check the network.",
-	"HTTP_429": "Requests are sent more slowly now and this one is asked again by itself. If it keeps happening, lower requests_per_second.",
+	"HTTP_408": "{Again}. If it stays, check the network.",
+	"HTTP_429": "Requests are sent more slowly now. {Again}. If it keeps happening, lower requests_per_second.",
 }
 
 // AdviceFor returns what to do about a code, the provider's or one of ours, in
-// plain words.
+// plain words. It is that for queryBillList.
 func AdviceFor(code string) string {
-	return advice(code, bill.RefusedRequest)
+	return advice(opQueryBillList, code, bill.RefusedRequest)
+}
+
+// An again says how a call is asked again.
+type again struct{ unanswered, unknown, kept string }
+
+// agains are how the calls are asked again: bills by themselves, a card's
+// details never (API §7.3), a cardholder under the same id (API §7.2).
+var agains = map[string]again{
+	opQueryBillList:       {"It is asked again by itself", "it is asked again on the documented schedule", " with the request and answer that are kept"},
+	opQueryCardSensitive:  {"Try again by hand", "try again by hand, no sooner than the documented schedule says", ""},
+	opCreateCardholder:    {"It is asked again under the same request id", "it is asked again under the same request id on the documented schedule", ""},
+	opQueryCardholderList: {"Try again", "try again no sooner than in 5 minutes", ""},
+	opApplyToken:          {"Try again", "try again no sooner than in 5 minutes", ""},
 }
 
 // advice falls back to what follows from the outcome for codes that nobody
 // documents.
-func advice(code string, outcome bill.Outcome) string {
+func advice(op, code string, outcome bill.Outcome) string {
+	a := agains[op]
+	return strings.NewReplacer("{Again}", a.unanswered, "{onSchedule}", a.unknown, "{kept}", a.kept).Replace(template(op, code, outcome))
+}
+
+func template(op, code string, outcome bill.Outcome) string {
 	if info, ok := lookup(code); ok {
+		if op != opQueryBillList && info.Elsewhere != "" {
+			return info.Elsewhere
+		}
 		return info.Advice
 	}
 	if text, ok := ourAdvice[code]; ok {
@@ -151,19 +190,19 @@ func advice(code string, outcome bill.Outcome) string {
 	case isHTTP && strings.HasPrefix(status, "3"):
 		return "The address answers with a redirect, which is never followed with a signed request: set base_url to the final address."
 	case isHTTP && strings.HasPrefix(status, "4"):
-		return "Check base_url and client_id; if both are right, " + contactSupport + " with the request and answer that are kept."
+		return "Check base_url and client_id; if both are right, " + contactSupport + "{kept}."
 	case isHTTP:
-		return "WorldFirst's service or a proxy in between has a disturbance. It is asked again by itself; if it stays, " + contactSupport + "."
+		return "WorldFirst's service or a proxy in between has a disturbance. {Again}; if it stays, " + contactSupport + "."
 	}
 	switch outcome {
 	case bill.NoAnswer:
-		return "It is asked again by itself; if it stays, check the network and any proxy in between."
+		return "{Again}; if it stays, check the network and any proxy in between."
 	case bill.Unknown:
-		return "It is asked again on the documented schedule. If that does not resolve it, " + contactSupport + "."
+		return "The outcome is not known: {onSchedule}. If that does not resolve it, " + contactSupport + "."
 	case bill.RefusedUs:
-		return "A person has to mend this: " + contactSupport + " with the request and answer that are kept."
+		return "A person has to mend this: " + contactSupport + "{kept}."
 	}
-	return "This code is not documented. Do not repeat the request; " + contactSupport + " with the request and answer that are kept."
+	return "This code is not documented. Do not repeat the request; " + contactSupport + "{kept}."
 }
 
 func lookup(code string) (CodeInfo, bool) {

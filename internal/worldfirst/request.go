@@ -1,10 +1,7 @@
 package worldfirst
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"billsync/internal/bill"
@@ -39,10 +36,7 @@ func encodeQuery(q bill.Query) ([]byte, error) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // & stays &, as in the documented bodies
-	err := enc.Encode(billQuery{
+	return encodeBody(billQuery{
 		StartTime:        q.Start.In(zone).Format(TimeFormat),
 		EndTime:          q.End.In(zone).Format(TimeFormat),
 		PageNumber:       q.Page,
@@ -53,10 +47,6 @@ func encodeQuery(q bill.Query) ([]byte, error) {
 		OrderNo:          q.OrderNo,
 		BudgetAccountIDs: q.BudgetAccountIDs,
 	})
-	if err != nil {
-		return nil, fmt.Errorf("writing the request: %w", err)
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // checkHeader refuses text that a header cannot carry, before the HTTP client

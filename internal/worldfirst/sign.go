@@ -16,9 +16,15 @@ import (
 // header: whole seconds with an explicit offset (API §3.4).
 const TimeFormat = "2006-01-02T15:04:05-07:00"
 
-// QueryBillListPath is the path that lists bills (API §6). It begins with a
-// slash, because the signed text does (API §4.2).
-const QueryBillListPath = "/amsin/api/v1/business/worldcard/queryBillList"
+// The paths of the calls. They begin with a slash, because the signed text does
+// (API §4.2).
+const (
+	QueryBillListPath          = "/amsin/api/v1/business/worldcard/queryBillList"          // API §6
+	QueryCardSensitiveInfoPath = "/amsin/api/v2/business/worldcard/queryCardSensitiveInfo" // API §7.3
+	CreateCardholderPath       = "/amsin/api/v1/business/worldcard/createCardholder"       // API §7.2
+	QueryCardholderListPath    = "/amsin/api/v1/business/worldcard/queryCardholderList"    // API §7.2
+	ApplyTokenPath             = "/amsin/api/v1/oauth/applyToken"                          // API §11
+)
 
 // algorithm is the only signature algorithm in use: RSASSA-PKCS1-v1_5 with
 // SHA-256 (API §4.1).
