@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ there is to accept:
   window:ID      a window whose bills the API lists no longer, too many at once to
                  be believed; the next sync marks them as withdrawn
   tail:ACCOUNT   the same for bills in the newest part of an account's history
+  notification:ID  a bill notification that waits in the inbox
 
 A bare number is taken for the item or the window that waits under it. What was
 accepted, when and with which note stays in the table acceptances.`,
@@ -36,7 +38,7 @@ accepted, when and with which note stays in the table acceptances.`,
   syncer accept window:7 --note "card programme closed, WorldFirst case 4711"`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("\"syncer status\" names what there is to accept", "accept takes one thing: item:ID, window:ID or tail:ACCOUNT")
+				return usagef("\"syncer status\" names what there is to accept", "accept takes one thing: item:ID, window:ID, tail:ACCOUNT or notification:ID")
 			}
 			return nil
 		},
@@ -69,7 +71,7 @@ func (g *globals) acceptanceText(a app.Acceptance, dry bool, cfg *config.Config)
 	if dry {
 		word = "would be accepted"
 	}
-	fmt.Fprintf(&b, "%s: %s of %s", word, a.Subject, a.Account)
+	fmt.Fprintf(&b, "%s: %s of %s", word, a.Subject, cmp.Or(a.Account, "an account that is not known"))
 	if !a.Start.IsZero() && !a.End.IsZero() {
 		fmt.Fprintf(&b, ", %s", g.days(bill.Span{Start: a.Start, End: a.End}, cfg))
 	}

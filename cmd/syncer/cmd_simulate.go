@@ -80,6 +80,7 @@ server_public_key_file = "%[4]s"
 	f.IntVar(&o.MaxPageSize, "max-page-size", 0, "give no more bills a page than that, whatever is asked")
 	f.IntVar(&o.MaxCount, "max-count", 0, "list and count no more bills than that")
 	f.BoolVar(&o.Ascending, "ascending", false, "oldest bill first")
+	f.StringVar(&o.Notify, "notify", "", "send bill notifications to this `URL`, such as http://127.0.0.1:8090/notify/bill")
 	f.BoolVar(&o.Unsigned, "unsigned", false, "do not sign the answers")
 	return cmd
 }

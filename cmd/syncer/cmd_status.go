@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -124,6 +125,13 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 	for _, a := range s.Accounts {
 		g.accountTrouble(&b, &a, cfg)
 		kept = kept || len(a.Waiting) > 0 || a.Refusal.Code != "" || a.Tail != nil && a.Tail.LastError != ""
+	}
+	for _, n := range s.Notices {
+		fmt.Fprintf(&b, "\n%s: a notification of %s waits in the inbox: %s\n  the next sync looks again; \"syncer accept notification:%d --note TEXT\" lets it be\n",
+			cmp.Or(n.Account, "account not known"), moment(n.ReceivedAt, cfg), printable(n.Reason), n.ID)
+	}
+	if more := s.Inbox - len(s.Notices); more > 0 {
+		fmt.Fprintf(&b, "\n%s more in the table inbox\n", plural(more, "notification", g.number))
 	}
 	if kept {
 		b.WriteString("\nfor the API's support: syncer status --evidence\n")
@@ -269,7 +277,8 @@ func statusJSON(s app.Status) any {
 		Database string        `json:"database"`
 		Accounts []accountJSON `json:"accounts"`
 		Runs     []runJSON     `json:"runs"`
-	}{"status", s.Path, []accountJSON{}, []runJSON{}}
+		Inbox    int           `json:"notifications_waiting"`
+	}{"status", s.Path, []accountJSON{}, []runJSON{}, s.Inbox}
 	for _, a := range s.Accounts {
 		x := accountJSON{a.Account, a.Complete, timeOrNil(a.HistoryStart), timeOrNil(a.From), timeOrNil(a.To), timeOrNil(a.ProvedAt),
 			int(a.Late.Seconds()), a.Bills, a.Windows, a.WindowsProved, a.Refusal.Reason, a.Unreadable, []windowJSON{}}

@@ -5,10 +5,12 @@ package app
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"billsync/internal/bill"
@@ -32,7 +34,19 @@ type App struct {
 
 	client *worldfirst.Client
 	sim    *simulator.Server // nil unless the built-in simulator is asked
+	book   simulator.Book    // what it answers from
 	origin store.Origin
+	keys   keys
+
+	writes sync.Mutex // whose turn it is to write to the database
+}
+
+// keys are what messages are signed and checked with.
+type keys struct {
+	clientID string
+	version  int
+	own      *rsa.PrivateKey
+	server   []*rsa.PublicKey
 }
 
 // Options are what an App needs beside its configuration.

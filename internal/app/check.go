@@ -34,11 +34,7 @@ func (a *App) Check(ctx context.Context, offline bool) []Finding {
 	add := func(level, subject, text, advice string, code int) {
 		out = append(out, Finding{level, subject, text, advice, code})
 	}
-	names := make([]string, 0, len(a.cfg.Accounts))
-	for _, c := range a.cfg.Enabled() {
-		names = append(names, c.Name)
-	}
-	add("ok", "configuration", fmt.Sprintf("%s, accounts: %s", a.cfg.File, strings.Join(names, ", ")), "", 0)
+	add("ok", "configuration", fmt.Sprintf("%s, accounts: %s", a.cfg.File, strings.Join(a.enabledNames(), ", ")), "", 0)
 	for _, w := range a.cfg.Warnings {
 		add("warn", "configuration", w, "correct it, or take it out", 0)
 	}
@@ -58,6 +54,7 @@ func (a *App) Check(ctx context.Context, offline bool) []Finding {
 	}
 	out = append(out, a.checkDatabase(ctx)...)
 	out = append(out, a.checkSchedule()...)
+	out = append(out, a.checkWebhook()...)
 	if client != nil && !offline {
 		for _, c := range a.cfg.Enabled() {
 			out = append(out, a.checkAccount(ctx, client, vocabulary(c))...)

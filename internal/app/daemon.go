@@ -36,6 +36,11 @@ func (a *App) Daemon(ctx context.Context) error {
 	for _, w := range a.unserved() {
 		a.log.Warn().Msg(w)
 	}
+	wake, closeWebhook, err := a.receive(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeWebhook()
 	job := func(o SyncOptions) func(context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := a.Sync(ctx, o)
@@ -48,7 +53,7 @@ func (a *App) Daemon(ctx context.Context) error {
 			{Name: "refresh", Expr: a.cfg.Schedule.Refresh, Run: job(SyncOptions{Trigger: "refresh", Refresh: true, Scheduled: true})},
 			{Name: "sync", Expr: a.cfg.Schedule.Sync, Run: job(SyncOptions{Trigger: "schedule"})},
 		},
-		Location: a.cfg.Schedule.Timezone, RunAtStart: "sync", Due: a.due, OnDue: job(SyncOptions{Trigger: "retry", Retry: true, DueOnly: true}),
+		Location: a.cfg.Schedule.Timezone, RunAtStart: "sync", Wake: wake, Due: a.due, OnDue: job(SyncOptions{Trigger: "retry", Retry: true, DueOnly: true}),
 		Log: a.log, Now: a.now, Grace: daemonGrace,
 	}
 	a.log.Info().Str("sync", a.cfg.Schedule.Sync).Str("refresh", a.cfg.Schedule.Refresh).Str("database", path).Msg("daemon started")
@@ -58,12 +63,10 @@ func (a *App) Daemon(ctx context.Context) error {
 }
 
 // unserved names what the configuration asks for and this version does not do.
-// Nobody should wait for notifications that nothing receives.
 func (a *App) unserved() []string {
 	var out []string
 	for _, s := range []struct{ key, what, listen string }{
 		{"web.listen", "the page, metrics and health", a.cfg.Web.Listen},
-		{"webhook.listen", "bill notifications", a.cfg.Webhook.Listen},
 	} {
 		if s.listen != "" {
 			out = append(out, fmt.Sprintf("%s = %q: this version does not serve %s yet, nothing listens there", s.key, s.listen, s.what))
@@ -99,14 +102,10 @@ func (a *App) due(ctx context.Context) (time.Time, bool) {
 		return time.Time{}, false // the next run says what is wrong
 	}
 	defer a.logged("closing the database", st.Close)
-	var names []string
-	for _, c := range a.cfg.Enabled() {
-		names = append(names, c.Name)
-	}
 	var at time.Time
 	err = st.View(ctx, func(t *store.Tx) error {
 		var err error
-		at, err = t.NextAttempt(names)
+		at, err = t.NextAttempt(a.enabledNames())
 		return err
 	})
 	return at, err == nil && !at.IsZero()

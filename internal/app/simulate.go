@@ -37,6 +37,7 @@ type SimulateOptions struct {
 	MaxCount    int
 	Ascending   bool
 	Unsigned    bool
+	Notify      string // where its bills are notified; empty: nowhere
 
 	Log zerolog.Logger
 	Now func() time.Time
@@ -106,6 +107,9 @@ func (o *SimulateOptions) plan() func(simulator.Request) simulator.Fault {
 	}
 }
 
+// notifyEvery is how often the simulator looks whom it has to notify.
+const notifyEvery = time.Second
+
 // SimulatorSettings are what a client needs to talk to the simulator.
 type SimulatorSettings struct {
 	BaseURL             string `json:"base_url"`
@@ -138,12 +142,23 @@ func Simulate(ctx context.Context, o SimulateOptions, ready func(SimulatorSettin
 	if len(o.faults) > 0 {
 		srv.SetFault(o.plan())
 	}
+	notify := func(context.Context) {}
+	if o.Notify != "" {
+		n, err := simulator.NewNotifier(simulator.NotifierOptions{
+			Book: book, URL: o.Notify, ClientID: simulatorClient, Key: server, ClientKeys: []*rsa.PublicKey{&client.PublicKey}, Now: o.Now, Log: o.Log,
+		})
+		if err != nil {
+			return &InputError{"--notify: " + err.Error(), "it is [webhook] listen and path of the syncer that is to be told"}
+		}
+		notify = func(ctx context.Context) { n.Run(ctx, notifyEvery) }
+	}
 	if s.BaseURL, err = srv.Start("127.0.0.1:" + strconv.Itoa(o.Port)); err != nil {
 		return &InputError{err.Error(), "choose another --port; 0 takes a free one"}
 	}
 	if err := ready(s); err != nil {
 		return errors.Join(err, srv.Close())
 	}
+	notify(ctx)
 	<-ctx.Done()
 	return srv.Close()
 }

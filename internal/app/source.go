@@ -62,6 +62,7 @@ func (a *App) source() (*worldfirst.Client, error) {
 		return nil, &InputError{err.Error(), "correct [api] in the configuration"}
 	}
 	a.client = client
+	a.keys = keys{cfg.ClientID, cfg.KeyVersion, cfg.PrivateKey, cfg.ServerKeys}
 	a.origin = store.Origin{Host: host, ClientID: cfg.ClientID, ByToken: map[string]bool{}}
 	for _, c := range a.cfg.Enabled() {
 		a.origin.Accounts = append(a.origin.Accounts, vocabulary(c))
@@ -80,9 +81,9 @@ func (a *App) startSimulator(cfg *worldfirst.Config) error {
 		return fmt.Errorf("starting the simulator: %w", err)
 	}
 	cfg.ClientID, cfg.PrivateKey, cfg.ServerKeys = simulatorClient, key, []*rsa.PublicKey{&key.PublicKey}
+	a.book = simulator.NewHistory(simulator.HistoryOptions{Seed: simulatorSeed, Since: simulatorSince, BillsPerDay: simulatorBillsPerDay})
 	a.sim = simulator.New(simulator.Options{
-		Book:     simulator.NewHistory(simulator.HistoryOptions{Seed: simulatorSeed, Since: simulatorSince, BillsPerDay: simulatorBillsPerDay}),
-		ClientID: simulatorClient, ClientKeys: cfg.ServerKeys, Key: key, Now: a.now, Log: a.log,
+		Book: a.book, ClientID: simulatorClient, ClientKeys: cfg.ServerKeys, Key: key, Now: a.now, Log: a.log,
 	})
 	cfg.BaseURL, err = a.sim.Start("127.0.0.1:0")
 	if err != nil {

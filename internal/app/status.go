@@ -18,6 +18,8 @@ type Status struct {
 	Runs       []bill.Run // the latest, the newest first
 	ByStatus   []store.Count
 	ByCurrency []store.Count
+	Notices    []store.Notice // notifications in the inbox, the oldest of
+	Inbox      int            // so many
 }
 
 // AccountStatus is what is proved of one account and what is not.
@@ -109,6 +111,9 @@ func (a *App) fill(t *store.Tx, s *Status) error {
 		return err
 	}
 	if s.Runs, err = t.Runs(5); err != nil {
+		return err
+	}
+	if s.Notices, s.Inbox, err = t.Notices(5); err != nil {
 		return err
 	}
 	if s.ByStatus, err = t.ByStatus(); err != nil {

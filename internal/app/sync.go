@@ -90,6 +90,7 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 		return syncer.Summary{}, withCode(err)
 	}
 	defer a.logged("closing the database", st.Close)
+	st.ShareWrites(&a.writes)
 	if err := st.ClaimOrigin(ctx, a.origin, a.historyStart, a.now()); err != nil {
 		return syncer.Summary{}, withCode(err)
 	}
@@ -101,6 +102,9 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 	})
 	a.logRun(sum, err)
 	if err != nil {
+		return sum, withCode(err)
+	}
+	if err := a.settleInbox(ctx, st); err != nil {
 		return sum, withCode(err)
 	}
 	return sum, a.verdict(sum)

@@ -242,8 +242,9 @@ type Known struct {
 	CardNickName string
 	LastUpdate   time.Time
 	ReadAt       time.Time // when the stored state was fetched
-	RunID        int64     // by which run
+	RunID        int64     // by which run; 0: a notification brought it
 	Withdrawn    bool
+	NotifiedAt   time.Time // set while only a notification told of it: when
 }
 
 // Bill returns the parts of a Known that Alike compares.

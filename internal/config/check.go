@@ -9,6 +9,15 @@ func (l *loader) check() {
 	l.checkCron("schedule.sync", l.config.Schedule.Sync)
 	l.checkCron("schedule.refresh", l.config.Schedule.Refresh)
 	l.checkAccounts()
+	l.checkWebhook()
+}
+
+// checkWebhook asks for what tells WorldFirst's notifications from anybody's.
+func (l *loader) checkWebhook() {
+	c := l.config
+	if c.Webhook.Listen != "" && !c.API.Simulated() && c.API.ServerPublicKeyFile == "" {
+		l.object(slot{-1, "webhook.listen"}, "api.server_public_key_file is not set, so nobody could tell who sent a notification; set it, or set listen = \"\"")
+	}
 }
 
 // object notes a mistake about a slot unless its value was refused before.

@@ -81,8 +81,9 @@ type Web struct {
 
 // Webhook is the receiver of bill notifications; it is off when Listen is empty.
 type Webhook struct {
-	Listen string
-	Path   string
+	Listen      string
+	Path        string
+	SignedPaths []string
 }
 
 // Log says what is logged and in which form.

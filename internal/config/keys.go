@@ -97,6 +97,8 @@ var keys = []key{
 		field: func(c *Config) target { return textOf(&c.Webhook.Listen, listen) }},
 	{name: "webhook.path", def: `"/notify/bill"`,
 		field: func(c *Config) target { return textOf(&c.Webhook.Path, urlPath) }},
+	{name: "webhook.signed_paths", def: `[]`, doc: "paths a notification's signature may cover instead, behind a proxy that changes them",
+		field: func(c *Config) target { return textsTarget{&c.Webhook.SignedPaths, urlPath} }},
 
 	{name: "log.level", def: `"info"`, doc: "debug, info, warn, error",
 		field: func(c *Config) target { return choiceOf(&c.Log.Level, "debug", "info", "warn", "error") }},

@@ -236,6 +236,46 @@ func (t durationsTarget) text() string {
 
 func (durationsTarget) allowed() string { return `1 to 100 durations, such as ["5m", "10m"]` }
 
+// textsTarget is a list of texts, which may be empty.
+type textsTarget struct {
+	p    *[]string
+	rule *rule
+}
+
+const maxTexts = 20
+
+func (t textsTarget) set(v value) error {
+	items, ok := v.list()
+	if !ok {
+		return fmt.Errorf("%s is no list; %s", v, t.allowed())
+	}
+	var all []string
+	for i, item := range items {
+		var s string
+		if err := (textTarget{&s, t.rule}).set(item); err != nil {
+			return fmt.Errorf("element %d: %w", i+1, err)
+		}
+		all = append(all, s)
+	}
+	if len(all) > maxTexts {
+		return refuse(v, t)
+	}
+	*t.p = all
+	return nil
+}
+
+func (t textsTarget) text() string {
+	parts := make([]string, len(*t.p))
+	for i, s := range *t.p {
+		parts[i] = quote(s)
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+func (t textsTarget) allowed() string {
+	return fmt.Sprintf("a list of at most %d: %s", maxTexts, t.rule.allowed)
+}
+
 type dateTarget struct {
 	p *Date
 	// none is what an empty text stands for; empty: a date there must be.

@@ -30,6 +30,10 @@ type Runner struct {
 	Due   func(ctx context.Context) (time.Time, bool)
 	OnDue func(ctx context.Context) error
 
+	// Wake brings the names of jobs to be run as soon as nothing else runs,
+	// whatever the clock says. It may be nil.
+	Wake <-chan string
+
 	Log   zerolog.Logger
 	Now   func() time.Time // nil: time.Now
 	Grace time.Duration    // how long a running job is waited for at the end
@@ -64,6 +68,8 @@ func (r *Runner) Run(ctx context.Context) error {
 			return l.stop()
 		case <-l.ended:
 			l.running = nil
+		case name := <-r.Wake:
+			l.wake(name)
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -148,6 +154,15 @@ func (l *loop) note() {
 			e.advance(now)
 		case back:
 			e.advance(now)
+		}
+	}
+}
+
+// wake marks a job as if its time had come.
+func (l *loop) wake(name string) {
+	for _, e := range l.entries {
+		if e.Name == name {
+			e.pending = true
 		}
 	}
 }

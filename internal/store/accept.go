@@ -64,6 +64,9 @@ func (t *Tx) accept(subject, note string, now time.Time) (Acceptance, error) {
 	if err := mark(note, now); err != nil {
 		return a, err
 	}
+	if a.Account == "" {
+		return a, nil // a notification of which nobody knows whose it is: its own row tells
+	}
 	return a, t.exec("recording what was accepted", `
 		INSERT INTO acceptances (account, subject, span_start, span_end, reason, note, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		a.Account, a.Subject, timeOrNull(a.Start), timeOrNull(a.End), a.Reason, note, text(now))
@@ -76,13 +79,16 @@ func (t *Tx) findAcceptable(subject string) (Acceptance, func(string, time.Time)
 		return t.findByNumber(subject)
 	}
 	switch kind {
-	case "item", "window":
+	case "item", "window", "notification":
 		id, err := strconv.ParseInt(name, 10, 64)
 		if err != nil || id < 1 {
 			return Acceptance{}, nil, t.notAcceptable(subject, "has no number")
 		}
-		if kind == "item" {
+		switch kind {
+		case "item":
 			return t.findItem(id)
+		case "notification":
+			return t.findNotification(id)
 		}
 		return t.findWindow(id)
 	case "tail":
@@ -93,7 +99,7 @@ func (t *Tx) findAcceptable(subject string) (Acceptance, func(string, time.Time)
 
 func (t *Tx) notAcceptable(subject, why string) error {
 	return &InputError{t.s.path, subject + " " + why,
-		"what can be accepted: item:ID (an item that cannot be understood), window:ID, tail:ACCOUNT; \"syncer status\" shows what there is"}
+		"what can be accepted: item:ID (an item that cannot be understood), window:ID, tail:ACCOUNT, notification:ID; \"syncer status\" shows what there is"}
 }
 
 // findByNumber takes a bare number for an open item or for a window.

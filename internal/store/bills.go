@@ -13,14 +13,14 @@ import (
 // knownColumns is what Known needs of a bill.
 const knownColumns = `b.bill_id, b.order_no, b.bill_no, b.transaction_time, b.ordinal, b.content_hash,
 	b.trade_amount, b.trade_currency, b.asset_id, b.card_last4, b.card_nick_name, b.last_update, b.read_at, b.run_id,
-	b.withdrawn_at`
+	b.withdrawn_at, b.notified_at`
 
 func knownOf(row []driver.Value) (bill.Known, error) {
 	c := columns{row: row}
 	k := bill.Known{
 		ID: c.int(0), OrderNo: c.text(1), BillNo: c.text(2), Second: c.time(3).Unix(), Ordinal: int(c.int(4)), Hash: c.text(5),
 		AssetID: c.text(8), CardLast4: c.text(9), CardNickName: c.text(10), LastUpdate: c.time(11), ReadAt: c.time(12),
-		RunID: c.int(13), Withdrawn: row[14] != nil,
+		RunID: c.int(13), Withdrawn: row[14] != nil, NotifiedAt: c.time(15),
 	}
 	if row[6] != nil && row[7] != nil {
 		k.Trade = &bill.Amount{Currency: c.text(7), Value: c.int(6)}
@@ -82,8 +82,8 @@ var (
 		VALUES (` + stateMarks + `?26, ?27, ?28, ?29, ?30, ?31, ?31)
 		ON CONFLICT (account, bill_no) WHERE bill_no IS NOT NULL DO NOTHING`
 
-	updateBill = `UPDATE bills SET (` + stateColumns + `, ordinal, changed_at, read_at, run_id, withdrawn_at)
-		= (` + stateMarks + `?, ?, ?, ?, NULL) WHERE bill_id = ?`
+	updateBill = `UPDATE bills SET (` + stateColumns + `, ordinal, changed_at, read_at, run_id, withdrawn_at, notified_at)
+		= (` + stateMarks + `?, ?, ?, ?, NULL, NULL) WHERE bill_id = ?`
 
 	// A state that was stored by a clock that ran ahead ends as it began, so
 	// that the states of a bill stay in order.
@@ -167,7 +167,8 @@ func (t *Tx) stamp(s *stamped, at time.Time) driver.Value {
 	return s.text
 }
 
-// UpdateBill stores a later state of a bill and keeps the one before.
+// UpdateBill stores a later state of a bill and keeps the one before. The bill
+// counts as listed then: see MarkNotified.
 func (t *Tx) UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) error {
 	const doing = "storing a bill's change"
 	if err := t.knowReason(b); err != nil {
@@ -220,6 +221,12 @@ func (t *Tx) straighten(id int64, now time.Time) error {
 // the bill.
 func (t *Tx) UpdateNickName(id int64, name string) error {
 	return t.exec("storing a card's label", "UPDATE bills SET card_nick_name = ? WHERE bill_id = ?", orNull(name), id)
+}
+
+// MarkNotified notes that only a notification told of a bill so far; the zero
+// time that the bill list has it as well.
+func (t *Tx) MarkNotified(id int64, at time.Time) error {
+	return t.exec("noting who told of a bill", "UPDATE bills SET notified_at = ? WHERE bill_id = ?", timeOrNull(at), id)
 }
 
 // knowReason adds a fail reason that is not documented.

@@ -39,9 +39,9 @@ type Store struct {
 	ro   *sqlx.DB
 	zone *time.Location // decides transaction_date
 
-	mu      sync.Mutex // one transaction at a time; guards what is below
-	rw      *sqlx.DB   // nil for a reader
-	conn    *sqlx.Conn // the one connection that writes
+	mu      *sync.Mutex // one transaction at a time; guards what is below
+	rw      *sqlx.DB    // nil for a reader
+	conn    *sqlx.Conn  // the one connection that writes
 	stmts   map[string]*sqlx.Stmt
 	directs map[string]*direct
 	back    checkpointer
@@ -93,7 +93,7 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	rw.SetMaxOpenConns(1)
-	s := &Store{path: path, rw: rw, zone: zone, stmts: map[string]*sqlx.Stmt{}, directs: map[string]*direct{}, reasons: map[string]bool{}, back: checkpointer{path: path}}
+	s := &Store{path: path, rw: rw, zone: zone, stmts: map[string]*sqlx.Stmt{}, directs: map[string]*direct{}, reasons: map[string]bool{}, back: checkpointer{path: path}, mu: new(sync.Mutex)}
 	if s.conn, err = rw.Connx(ctx); err != nil {
 		_ = rw.Close()
 		return nil, explain(path, "opening", err)
@@ -138,7 +138,7 @@ func OpenReader(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{path: path, ro: ro}, nil
+	return &Store{path: path, ro: ro, mu: new(sync.Mutex)}, nil
 }
 
 func openReaders(path, mode string) (*sqlx.DB, error) {
@@ -149,6 +149,11 @@ func openReaders(path, mode string) (*sqlx.DB, error) {
 	ro.SetMaxOpenConns(4)
 	return ro, nil
 }
+
+// ShareWrites makes the writing transactions of several stores of one process
+// take turns by a mutex of theirs. SQLite's own waiting is no queue: who writes
+// again and again would keep the others out. It must come before the first use.
+func (s *Store) ShareWrites(turns *sync.Mutex) { s.mu = turns }
 
 // Path returns where the database is.
 func (s *Store) Path() string { return s.path }

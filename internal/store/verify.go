@@ -7,7 +7,8 @@ import (
 	"billsync/internal/bill"
 )
 
-// Stored counts an account's bills from a time to before another.
+// Stored counts an account's bills from a time to before another, without those
+// that only a notification told of: the provider's count need not have them.
 func (t *Tx) Stored(account string, from, to time.Time) (bill.Stored, error) {
 	var rows []struct {
 		Bills     int   `db:"bills"`
@@ -16,7 +17,7 @@ func (t *Tx) Stored(account string, from, to time.Time) (bill.Stored, error) {
 	}
 	err := t.rows("counting bills", &rows, `
 		SELECT count(*) AS bills, count(withdrawn_at) AS withdrawn, max(changed_at) AS changed
-		FROM bills WHERE account = ? AND transaction_time >= ? AND transaction_time < ?`, account, text(from), text(to))
+		FROM bills WHERE account = ? AND transaction_time >= ? AND transaction_time < ? AND (notified_at IS NULL OR withdrawn_at IS NOT NULL)`, account, text(from), text(to))
 	if err != nil {
 		return bill.Stored{}, err
 	}

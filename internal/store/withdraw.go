@@ -10,10 +10,15 @@ import (
 	"billsync/internal/bill"
 )
 
+// notifiedFor is how long a bill that only a notification told of is left alone
+// although the list does not have it.
+const notifiedFor = 24 * time.Hour
+
 // Unlisted returns the live bills of an account that a pass should have listed
 // and did not: with a transaction time from one instant to another, both
 // included, and seen false; without those that were read in another way since
-// the pass began. It also returns how many live bills there are in all.
+// the pass began, and those that only a notification told of within a day
+// before: the list may lag behind. It also returns how many live bills there are in all.
 func (t *Tx) Unlisted(account string, from, to time.Time, p *bill.Pass, seen func(int64) bool) (gone []bill.Known, live int, err error) {
 	const doing = "looking for bills that are not listed"
 	var ids []int64
@@ -50,6 +55,9 @@ func (t *Tx) Unlisted(account string, from, to time.Time, p *bill.Pass, seen fun
 	}
 	known, err := t.knownByIDs(ids)
 	for _, k := range known {
+		if !k.NotifiedAt.IsZero() && p.BegunAt.Sub(k.NotifiedAt) < notifiedFor {
+			continue
+		}
 		if k.RunID < p.RunID || k.ReadAt.Before(p.BegunAt) {
 			gone = append(gone, k)
 		}

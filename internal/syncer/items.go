@@ -94,7 +94,7 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 			if m == isRow && r.chase != nil {
 				m = isHeld
 			}
-			if m == isRow && older(&it.Bill, p.AskedAt, k, e.run.ID) {
+			if m == isRow && older(&it.Bill, p.AskedAt, k, e.run) {
 				m = isHeld // a bill does not go back: it may be another one
 			}
 		}
@@ -121,7 +121,7 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 			// The bill is stored with another time. From here on the page is
 			// like any other.
 			fresh = false
-			if shelf, err = e.stock(tx, r.acct.Name, p.Items); err != nil {
+			if shelf, err = stock(tx, r.acct.Name, p.Items...); err != nil {
 				return nil, "", err
 			}
 			ascertain(i)
@@ -190,12 +190,12 @@ func (e *engine) stockPage(tx Tx, account string, items []bill.Item) (s *shelf, 
 			return nil, true, nil
 		}
 	}
-	s, err = e.stock(tx, account, items)
+	s, err = stock(tx, account, items...)
 	return s, false, err
 }
 
 // stock loads what is known of the bills on a page.
-func (e *engine) stock(tx Tx, account string, items []bill.Item) (*shelf, error) {
+func stock(tx Tx, account string, items ...bill.Item) (*shelf, error) {
 	var orders []string
 	for i := range items {
 		if b := &items[i].Bill; !items[i].Rejected {
@@ -210,12 +210,12 @@ func (e *engine) stock(tx Tx, account string, items []bill.Item) (*shelf, error)
 	for i := range known {
 		s.put(&known[i])
 	}
-	return s, e.stockNumbers(tx, account, s, items)
+	return s, stockNumbers(tx, account, s, items)
 }
 
 // stockNumbers loads what is known under the numbers on a page. A number is
 // looked up by itself only if its order does not have it.
-func (e *engine) stockNumbers(tx Tx, account string, s *shelf, items []bill.Item) error {
+func stockNumbers(tx Tx, account string, s *shelf, items []bill.Item) error {
 	var numbers []string
 	for i := range items {
 		if n := items[i].Bill.BillNo; n != "" && s.byBillNo[n] == nil {
@@ -257,6 +257,12 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		e.billNew(r)
 		return id, e.note(tx, r, it, id, page)
 	}
+	if !k.NotifiedAt.IsZero() { // now it is listed
+		k.NotifiedAt = time.Time{}
+		if err := tx.MarkNotified(k.ID, k.NotifiedAt); err != nil {
+			return 0, err
+		}
+	}
 	if k.Hash == b.Hash && !k.Withdrawn {
 		if k.CardNickName != b.CardNickName {
 			k.CardNickName = b.CardNickName
@@ -264,36 +270,20 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		}
 		return k.ID, e.note(tx, r, it, k.ID, page)
 	}
-	if older(b, askedAt, k, e.run.ID) && !r.twins {
+	if older(b, askedAt, k, e.run) && !r.twins {
 		if r.pass.Rereads == 0 {
 			r.overtaken = b.OrderNo // by a replica that lags behind, or it is another bill: read again
 		}
 		e.log.Debug().Str("account", r.acct.Name).Str("order_no", b.OrderNo).Msg("an older state of a bill was listed, keeping the newer one")
 		return k.ID, nil
 	}
-	if b.BillNo == "" && k.BillNo != "" {
-		// The number was given once; an answer without it takes it not away.
-		kept := *b
-		kept.BillNo = k.BillNo
-		b = &kept
+	if k.RunID == notified && !b.LastUpdate.IsZero() && b.LastUpdate.Equal(k.LastUpdate) {
+		e.log.Info().Str("account", r.acct.Name).Str("order_no", b.OrderNo).Msg("the list says something else than the notification of the same change, the list is believed")
 	}
 	back := k.Withdrawn
-	ordinal := k.Ordinal
-	if b.Second() != k.Second { // a numbered bill moved: it must not take another's place
-		ordinal = nextOrdinal(s.sameKey(b))
-	}
-	if err := tx.UpdateBill(k.ID, b, ordinal, now, askedAt, e.run.ID); err != nil {
+	if err := change(tx, s, k, b, now, askedAt, e.run.ID); err != nil {
 		return 0, err
 	}
-	if err := tx.ResolveBill(k.ID, now); err != nil {
-		return 0, err
-	}
-	if b.BillNo != "" {
-		s.byBillNo[b.BillNo] = k
-	}
-	k.Ordinal = ordinal
-	k.BillNo, k.Second, k.Hash, k.Trade, k.AssetID, k.CardLast4 = b.BillNo, b.Second(), b.Hash, b.Trade, b.AssetID, b.CardLast4
-	k.CardNickName, k.LastUpdate, k.ReadAt, k.RunID, k.Withdrawn = b.CardNickName, b.LastUpdate, askedAt, e.run.ID, false
 	if back {
 		e.billReturned(r)
 	} else {
@@ -302,17 +292,45 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 	return k.ID, e.note(tx, r, it, k.ID, page)
 }
 
+// change stores a later state of a bill in its row.
+func change(tx Tx, s *shelf, k *bill.Known, b *bill.Bill, now, askedAt time.Time, run int64) error {
+	if b.BillNo == "" && k.BillNo != "" {
+		// The number was given once; an answer without it takes it not away.
+		kept := *b
+		kept.BillNo = k.BillNo
+		b = &kept
+	}
+	ordinal := k.Ordinal
+	if b.Second() != k.Second { // a numbered bill moved: it must not take another's place
+		ordinal = nextOrdinal(s.sameKey(b))
+	}
+	if err := tx.UpdateBill(k.ID, b, ordinal, now, askedAt, run); err != nil {
+		return err
+	}
+	if err := tx.ResolveBill(k.ID, now); err != nil {
+		return err
+	}
+	if b.BillNo != "" {
+		s.byBillNo[b.BillNo] = k
+	}
+	k.Ordinal = ordinal
+	k.BillNo, k.Second, k.Hash, k.Trade, k.AssetID, k.CardLast4 = b.BillNo, b.Second(), b.Hash, b.Trade, b.AssetID, b.CardLast4
+	k.CardNickName, k.LastUpdate, k.ReadAt, k.RunID, k.Withdrawn = b.CardNickName, b.LastUpdate, askedAt, run, false
+	return nil
+}
+
 // older reports whether an item shows an earlier state than the stored one: an
 // answer from a replica that lags behind, or one that was overtaken by another.
 // Where both carry the provider's time of change, that decides (API §9.5);
 // and a withdrawn bill comes back in whichever state; else, within a run, the
-// order in which they were asked for. Our clock is not
+// order in which they were asked for, or the notification came. Our clock is not
 // trusted from one run to another.
-func older(b *bill.Bill, askedAt time.Time, k *bill.Known, run int64) bool {
+func older(b *bill.Bill, askedAt time.Time, k *bill.Known, run *bill.Run) bool {
 	if !k.Withdrawn && !b.LastUpdate.IsZero() && !k.LastUpdate.IsZero() && !b.LastUpdate.Equal(k.LastUpdate) {
 		return b.LastUpdate.Before(k.LastUpdate)
 	}
-	return k.RunID == run && askedAt.Before(k.ReadAt)
+	meanwhile := k.RunID == run.ID || k.RunID == notified && !k.ReadAt.Before(run.StartedAt)
+	return meanwhile && askedAt.Before(k.ReadAt)
 }
 
 // note lists a bill of which a part could not be understood.

@@ -59,6 +59,13 @@ type Tx interface {
 	InsertBill(account string, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) (int64, error)
 	UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Time, run int64) error
 	UpdateNickName(id int64, name string) error
+	MarkNotified(id int64, at time.Time) error
+	KeepUnsaid(id int64) error
+	CardsSince(billID int64) (accountsOf map[string][]string, last int64, err error)
+
+	PutInInbox(n *bill.Notification, reason string) (fresh bool, err error)
+	Inbox(limit int) ([]bill.InboxEntry, error)
+	TakeFromInbox(id int64, now time.Time) error
 
 	Reject(it *bill.Item, billID int64, reason string, p *bill.Pass, page int, now time.Time) error
 	ResolveBill(billID int64, now time.Time) error

@@ -76,7 +76,7 @@ func (e *engine) stockOf(tx Tx, account string, fs []found) (*shelf, error) {
 	for i, f := range fs {
 		items[i] = f.item
 	}
-	return e.stock(tx, account, items)
+	return stock(tx, account, items...)
 }
 
 // takeOrder collects the answer about an order; when the last is in, the pass

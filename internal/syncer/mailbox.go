@@ -1,0 +1,293 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"billsync/internal/bill"
+
+	"github.com/rs/zerolog"
+)
+
+// notified is the run of bills that a notification brought.
+const notified = 0
+
+// A Mailbox stores the bills that the provider notifies us of, through the same
+// statements as a pass. It never overwrites a newer state, and it proves
+// nothing: that is for the passes. What it cannot place it keeps in the inbox.
+type Mailbox struct {
+	accounts []string
+	store    Store
+	decode   func([]byte) bill.Item
+	log      zerolog.Logger
+	now      func() time.Time
+
+	mu      sync.Mutex
+	cards   map[string][]string // the accounts that pay with a card
+	scanned int64               // the last bill that was looked at for that
+}
+
+// NewMailbox returns a Mailbox for the accounts that are enabled.
+func NewMailbox(accounts []string, store Store, decode func([]byte) bill.Item, log zerolog.Logger, now func() time.Time) *Mailbox {
+	return &Mailbox{accounts: accounts, store: store, decode: decode, log: log, now: now, cards: map[string][]string{}}
+}
+
+// Deliver stores notifications, all in one transaction, and says what became of
+// each. With an error nothing is stored. Unsettled reports whether something is
+// in the inbox that was not there before, which a reading of the tail may settle.
+func (m *Mailbox) Deliver(ctx context.Context, batch []bill.Notification) (receipts []bill.Receipt, unsettled bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	receipts = make([]bill.Receipt, len(batch))
+	err = m.store.Update(ctx, func(tx Tx) error {
+		unsettled = false
+		for i := range batch {
+			n := batch[i] // its account may be found out on the way
+			receipt, reason, err := m.place(tx, &n)
+			if err != nil {
+				return err
+			}
+			receipts[i] = receipt
+			if receipt != bill.Kept && receipt != bill.NotUnderstood {
+				continue
+			}
+			fresh, err := tx.PutInInbox(&n, reason)
+			if err != nil {
+				return err
+			}
+			if fresh {
+				m.log.Warn().Str("account", n.Account).Str("order_no", n.Item.Bill.OrderNo).Str("reason", reason).
+					Msg("a notification waits in the inbox")
+			}
+			unsettled = unsettled || fresh && receipt == bill.Kept
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("storing notifications: %w", err)
+	}
+	return receipts, unsettled, nil
+}
+
+// maxSettled is how many notifications of the inbox are looked at at once.
+const maxSettled = 500
+
+// Settle looks again at what waits in the inbox: the bill list may have brought
+// it by now, or told whose card it is. It returns how much of it is settled.
+func (m *Mailbox) Settle(ctx context.Context) (settled int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err = m.store.Update(ctx, func(tx Tx) error {
+		settled = 0
+		waiting, err := tx.Inbox(maxSettled)
+		if err != nil {
+			return err
+		}
+		for _, w := range waiting {
+			n := bill.Notification{Account: w.Account, Item: m.decode(w.Raw), SentAt: w.SentAt, ReceivedAt: w.ReceivedAt}
+			receipt, _, err := m.place(tx, &n)
+			if err != nil {
+				return err
+			}
+			if receipt == bill.Kept || receipt == bill.NotUnderstood {
+				continue
+			}
+			settled++
+			if err := tx.TakeFromInbox(w.ID, m.now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("settling notifications: %w", err)
+	}
+	return settled, nil
+}
+
+// place stores a notification where it belongs. If it cannot tell where that is
+// the reason says why.
+func (m *Mailbox) place(tx Tx, n *bill.Notification) (receipt bill.Receipt, reason string, err error) {
+	it := &n.Item
+	if it.Rejected {
+		return bill.NotUnderstood, "it is no bill: " + strings.Join(it.Problems, "; "), nil
+	}
+	if n.Account == "" {
+		if n.Account, reason, err = m.accountOf(tx, &it.Bill); err != nil || n.Account == "" {
+			return bill.Kept, reason, err
+		}
+	}
+	s, err := stock(tx, n.Account, n.Item)
+	if err != nil {
+		return 0, "", err
+	}
+	k, doubt := rowOf(n, s)
+	switch {
+	case doubt != "":
+		return bill.Kept, doubt, nil
+	case k != nil && !newer(n, k):
+		return bill.Had, "", nil
+	case len(it.Problems) > 0:
+		// The bill list says it once more, with all that a person has to know.
+		return bill.Kept, "a part of it could not be understood: " + strings.Join(it.Problems, "; "), nil
+	}
+	return m.write(tx, s, n, k)
+}
+
+// write stores the notified state: as the row k, or as a new one if k is nil.
+func (m *Mailbox) write(tx Tx, s *shelf, n *bill.Notification, k *bill.Known) (bill.Receipt, string, error) {
+	b, now := &n.Item.Bill, m.now()
+	if k == nil {
+		id, err := tx.InsertBill(n.Account, b, nextOrdinal(s.sameKey(b)), now, n.ReceivedAt, notified)
+		if err != nil {
+			return 0, "", err
+		}
+		if id == 0 {
+			return 0, "", fmt.Errorf("%w: order %s", errNumberKnown, b.OrderNo)
+		}
+		m.tell(n, id).Msg("a notification brought a new bill")
+		return bill.Placed, "", tx.MarkNotified(id, now)
+	}
+	// A bill that the list had, and has no longer, is as little listed as before.
+	unlisted := k.Withdrawn || !k.NotifiedAt.IsZero()
+	if err := change(tx, s, k, b, now, n.ReceivedAt, notified); err != nil {
+		return 0, "", err
+	}
+	if err := tx.KeepUnsaid(k.ID); err != nil {
+		return 0, "", err
+	}
+	m.tell(n, k.ID).Msg("a notification changed a bill")
+	if unlisted {
+		return bill.Placed, "", tx.MarkNotified(k.ID, now)
+	}
+	return bill.Placed, "", nil
+}
+
+func (m *Mailbox) tell(n *bill.Notification, id int64) *zerolog.Event {
+	return m.log.Info().Str("account", n.Account).Str("order_no", n.Item.Bill.OrderNo).Str("bill_status", n.Item.Bill.Status).Int64("bill", id)
+}
+
+// accountOf finds out whose bill it is: of the only account there is, of the one
+// that has it, or of the one that pays with its card.
+func (m *Mailbox) accountOf(tx Tx, b *bill.Bill) (account, reason string, err error) {
+	if len(m.accounts) == 1 {
+		return m.accounts[0], "", nil
+	}
+	var holders []string
+	for _, name := range m.accounts {
+		known, err := tx.KnownByOrders(name, []string{b.OrderNo})
+		if err != nil {
+			return "", "", err
+		}
+		if slices.ContainsFunc(known, func(k bill.Known) bool { return k.Second == b.Second() && compatible(b, &k) }) {
+			holders = append(holders, name)
+		}
+	}
+	switch {
+	case len(holders) == 1:
+		return holders[0], "", nil
+	case len(holders) > 1:
+		return "", "several accounts have a bill like it: " + strings.Join(holders, ", "), nil
+	case b.AssetID == "":
+		return "", "it does not say which card it is about", nil
+	}
+	payers, err := m.payers(tx, b.AssetID)
+	switch {
+	case err != nil:
+		return "", "", err
+	case len(payers) == 1:
+		return payers[0], "", nil
+	case len(payers) > 1:
+		return "", "several accounts pay with its card: " + strings.Join(payers, ", "), nil
+	}
+	return "", "no account is known to pay with its card", nil
+}
+
+// payers returns the accounts that pay with a card.
+func (m *Mailbox) payers(tx Tx, assetID string) ([]string, error) {
+	if len(m.cards[assetID]) == 0 {
+		found, last, err := tx.CardsSince(m.scanned)
+		if err != nil {
+			return nil, err
+		}
+		m.scanned = last
+		for card, accounts := range found {
+			for _, name := range accounts {
+				if !slices.Contains(m.cards[card], name) && slices.Contains(m.accounts, name) {
+					m.cards[card] = append(m.cards[card], name)
+				}
+			}
+		}
+	}
+	return m.cards[assetID], nil
+}
+
+// rowOf finds the row of a notified bill, nil for a bill that is new. The doubt
+// says why it cannot be told; then the next pass, which sees all bills of the
+// order at once, tells.
+//
+// The list may give numbers (billNo) that the notification does not, so among
+// rows that agree in order and second those are candidates which no number rules
+// out (API §8.3).
+func rowOf(n *bill.Notification, s *shelf) (k *bill.Known, doubt string) {
+	b := &n.Item.Bill
+	if b.BillNo != "" {
+		if k := s.byBillNo[b.BillNo]; k != nil {
+			return k, ""
+		}
+	}
+	var rows, alike []*bill.Known
+	for _, k := range s.sameKey(b) {
+		if !compatible(b, k) {
+			continue
+		}
+		if k.Hash == b.Hash {
+			return k, ""
+		}
+		rows = append(rows, k)
+		if k.Bill().Alike(b) {
+			alike = append(alike, k)
+		}
+	}
+	if live := slices.DeleteFunc(slices.Clone(alike), func(k *bill.Known) bool { return k.Withdrawn }); len(live) > 0 {
+		alike = live
+	}
+	switch {
+	case len(rows) == 0:
+		return nil, ""
+	case len(alike) == 1:
+		return alike[0], ""
+	case !slices.ContainsFunc(rows, func(k *bill.Known) bool { return newer(n, k) }):
+		return rows[0], "" // whichever it is, nothing is to be done
+	case len(alike) == 0:
+		return nil, "it may be a bill of the order whose amount or card changed, or another one"
+	}
+	return nil, "it may be any of several bills that look alike"
+}
+
+// newer reports whether a notified state is newer than the stored one. What is
+// as old changes nothing: the list may have said it in more detail. Without a
+// time of the change on both sides, the times at which they were told decide
+// (API §9.5).
+func newer(n *bill.Notification, k *bill.Known) bool {
+	b := &n.Item.Bill
+	if b.Hash == k.Hash && !k.Withdrawn {
+		return false
+	}
+	if !b.LastUpdate.IsZero() && !k.LastUpdate.IsZero() {
+		return b.LastUpdate.After(k.LastUpdate)
+	}
+	told := b.LastUpdate
+	if told.IsZero() {
+		told = n.SentAt
+	}
+	stored := k.LastUpdate
+	if stored.IsZero() {
+		stored = k.ReadAt
+	}
+	return told.After(stored)
+}
