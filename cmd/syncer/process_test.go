@@ -42,11 +42,17 @@ func simulate(t *testing.T, flags ...string) settings {
 func simulateUntil(t *testing.T, flags ...string) (s settings, stop func()) {
 	t.Helper()
 	at := time.Now().Add(-15 * time.Minute)
+	return simulateAt(t, func() time.Time { return at }, flags...)
+}
+
+// simulateAt is simulateUntil with a clock.
+func simulateAt(t *testing.T, now func() time.Time, flags ...string) (s settings, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		g := &globals{stdin: strings.NewReader(""), stdout: in, stderr: io.Discard, now: func() time.Time { return at }}
+		g := &globals{stdin: strings.NewReader(""), stdout: in, stderr: io.Discard, now: now}
 		code := run(ctx, g, append([]string{"simulate", "--json", "-q", "--port", "0", "--dir", filepath.Join(t.TempDir(), "keys")}, flags...))
 		in.CloseWithError(fmt.Errorf("the simulator ended with %d", code))
 		ended <- code

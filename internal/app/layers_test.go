@@ -21,6 +21,7 @@ func TestImports(t *testing.T) {
 		"billsync/internal/worldfirst": {"bill", "card", "secret", "token"},
 		"billsync/internal/syncer":     {"bill"},
 		"billsync/internal/verify":     {"bill"},
+		"billsync/internal/webhook":    {"bill", "worldfirst"},
 		"billsync/internal/store":      {"bill", "billsync"},
 		"billsync/internal/simulator":  {"bill", "worldfirst"},
 		"billsync/internal/app":        {"bill", "card", "config", "schedule", "secret", "simulator", "store", "syncer", "token", "verify", "webhook", "worldfirst"},
