@@ -13,7 +13,10 @@ func newRunCmd(g *globals) *cobra.Command {
 		Long: `Stay and sync by the schedule of the configuration, until stopped by SIGINT or
 SIGTERM. One run at a time; what waits for a retry is asked at its time; a run
 that fails is logged and the next one comes. A database has one daemon at most;
-other commands work beside it.`,
+other commands work beside it.
+
+With [webhook] listen set it receives bill notifications as well: a bill is in
+the database within a second, and the schedule proves it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var f syncFlags
 			o, err := f.options()
