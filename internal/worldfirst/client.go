@@ -44,6 +44,12 @@ type Config struct {
 	// or for an empty token, the header is not sent (API §3.1). It is asked
 	// again by every try.
 	AccessToken func(account string) (string, error)
+
+	// RefreshToken renews the access token of an account, of which used has
+	// expired. It is called once for a call that was refused for that reason,
+	// which is then asked once more; concurrent calls call it concurrently. Its
+	// error is what to do instead, in plain words. Nil: nothing renews tokens.
+	RefreshToken func(ctx context.Context, account, used string) error
 }
 
 // A Client asks the provider. It is safe for concurrent use; pace and
@@ -203,6 +209,8 @@ type call struct {
 	private bool
 	noToken bool // the call is the one that gets the token
 	once    bool // no quick tries: what was lost must not be sent again unseen
+
+	usedToken *string // where the access token of the last try is noted; nil: nowhere
 }
 
 const (
@@ -221,9 +229,33 @@ func (b cappedBackOff) NextBackOff() time.Duration {
 	return min(b.ExponentialBackOff.NextBackOff(), maxWait)
 }
 
-// ask asks until there is an answer, or no more tries. Pauses between tries
-// hold no place in the gate.
+// ask asks, and once more with another access token if the one that was sent has
+// expired.
 func (c *Client) ask(ctx context.Context, q call, decode func(*document) error, done func(*trace, reply)) error {
+	if q.noToken || c.cfg.RefreshToken == nil {
+		return c.insist(ctx, q, decode, done)
+	}
+	var used string
+	q.usedToken = &used
+	err := c.insist(ctx, q, decode, done)
+	f, ok := bill.AsFailure(err)
+	if !ok || !f.TokenExpired {
+		return err
+	}
+	if err := c.cfg.RefreshToken(ctx, q.account, used); err != nil {
+		if err := canceled(ctx, q.op); err != nil {
+			return err
+		}
+		// What the API said stands; only what to do about it is known better.
+		f.Advice, f.Err = err.Error(), err
+		return f
+	}
+	return c.insist(ctx, q, decode, done)
+}
+
+// insist asks until there is an answer, or no more tries. Pauses between tries
+// hold no place in the gate.
+func (c *Client) insist(ctx context.Context, q call, decode func(*document) error, done func(*trace, reply)) error {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.Multiplier, pauses.MaxInterval = c.cfg.RetryWait, 2, maxWait
 
@@ -346,6 +378,9 @@ func (c *Client) request(ctx context.Context, q call) (*http.Request, error) {
 			return nil, fmt.Errorf("access token of account %q: %w", q.account, err)
 		}
 		req.Header.Set("Access-Token", token)
+	}
+	if q.usedToken != nil {
+		*q.usedToken = token
 	}
 	return req, nil
 }

@@ -83,12 +83,12 @@ func judge(op string, r reply, check func(reply) error, now time.Time) (envelope
 		f := fail(bill.RefusedUs, codeUnverified, strings.TrimPrefix(unverified.Error(), "verifying: ")+unbelieved(env))
 		f.Unverified, f.Err = true, unverified
 		if env.status == "F" {
-			f.Advice += " Should the reason it names be right: " + advice(op, env.code, refusal(env.code))
+			f.Advice += " Should the reason it names be right: " + advice(op, env.code, refusal(op, env.code))
 		}
 		return env, f
 	}
 	if env.status == "F" {
-		return env, withFlags(fail(refusal(env.code), env.code, env.message), env)
+		return env, withFlags(fail(refusal(op, env.code), env.code, env.message), env)
 	}
 	return env, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"billsync/internal/bill"
@@ -45,7 +46,25 @@ func (c *Client) ApplyToken(ctx context.Context, acct bill.Account, q TokenReque
 		g, err = decodeGrant(doc)
 		return err
 	}, nil)
+	if f, ok := bill.AsFailure(err); ok {
+		f.Advice = grantAdvice(f, !q.AuthCode.Empty())
+	}
 	return g, err
+}
+
+// grantAdvice is what to do when a code or a refresh token brought no tokens.
+func grantAdvice(f *bill.Failure, code bool) string {
+	switch {
+	case !code || f.Outcome == bill.RefusedRequest:
+		return f.Advice
+	case f.Outcome == bill.RefusedUs && !f.Unverified:
+		return f.Advice
+	case slices.Contains(unsent, f.Code):
+		return f.Advice + " The code was not sent: it can be used as long as it lives, a few minutes."
+	case f.SlowDown:
+		return "The code may not have been used: try once more after 5 minutes. If it is refused then, have the customer grant access again, and apply with the new code."
+	}
+	return "A code works once, and nobody knows whether this one was used: have the customer grant access again, and apply with the new code."
 }
 
 func decodeGrant(doc *document) (token.Grant, error) {

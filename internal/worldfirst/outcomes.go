@@ -127,6 +127,9 @@ const (
 	codeConnection = "CONNECTION_FAILED"
 )
 
+// unsent are the words for what ends before a request is on its way.
+var unsent = []string{codeDNS, codeRefused, codeTLS, codeProxy}
+
 var ourAdvice = map[string]string{
 	codeUnverified: "Check that server_public_key_file holds WorldFirst's current public key for this environment, and that no proxy changes answers on their way. Nothing of the answer was used.",
 	codeNoResult:   "What answered was not WorldFirst's API, or it was disturbed. {Again}; if it stays, check base_url and any proxy in between.",
@@ -214,9 +217,13 @@ func lookup(code string) (CodeInfo, bool) {
 }
 
 // refusal returns the outcome of a code that came with status F. The status
-// decides that it is a refusal; the code only tells whom it is about.
-func refusal(code string) bill.Outcome {
-	if info, ok := lookup(code); ok && info.Outcome == bill.RefusedUs {
+// decides that it is a refusal; the code only tells whom it is about. A call
+// for tokens is about nothing but our authorisation, which the customer renews
+// and no request of ours: not even a code that nobody documents is about the
+// request alone.
+func refusal(op, code string) bill.Outcome {
+	info, _ := lookup(code)
+	if info.Outcome == bill.RefusedUs || op == opApplyToken && code != "SYSTEM_ERROR" {
 		return bill.RefusedUs
 	}
 	return bill.RefusedRequest
