@@ -96,6 +96,7 @@ type endpoint struct {
 // endpoints are the calls by their paths.
 var endpoints = map[string]endpoint{
 	worldfirst.QueryBillListPath: {"queryBillList", "Connected-CustomerId", (*answer).readQuery, (*answer).list},
+	worldfirst.ApplyTokenPath:    {"applyToken", "", (*answer).readApply, (*answer).applyToken},
 }
 
 // enter counts a request in flight until the function it returns is called.
@@ -160,10 +161,7 @@ func (s *Server) judge(r *http.Request, e endpoint, body []byte, problem error) 
 	if e.connected != "" && len(s.opts.Customers) > 0 && !slices.Contains(s.opts.Customers, customer) {
 		return refuse("AUTHORIZATION_NOT_EXIST", "")
 	}
-	s.mu.RLock()
-	token := s.tokens[customer]
-	s.mu.RUnlock()
-	if e.connected != "" && token != "" && h.Get("Access-Token") != token {
+	if e.connected != "" && !s.tokenHolds(customer, h.Get("Access-Token")) {
 		return refuse("ACCESS_TOKEN_EXPIRED", "")
 	}
 	if problem != nil {
@@ -195,6 +193,7 @@ type answer struct {
 	fault  Fault
 
 	query *query // of queryBillList
+	apply *apply // of applyToken
 }
 
 // spoil answers with something that is no answer.

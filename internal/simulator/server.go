@@ -30,6 +30,10 @@ type Options struct {
 	// AccessTokens are the tokens that customers must send. A customer without
 	// one need not send any.
 	AccessTokens map[string]string
+	// TokenLife and RefreshLife are how long the tokens live that applyToken
+	// gives; 0: 30 and 180 days. The documents say the first and leave the second
+	// open.
+	TokenLife, RefreshLife time.Duration
 
 	MaxCount          int  // bills beyond the newest so many are neither listed nor counted; 0: no limit
 	MaxPage           int  // page numbers above are refused; 0: no limit
@@ -40,6 +44,8 @@ type Options struct {
 	IntegersAsStrings bool // the three counts of an answer are JSON strings
 	Unsigned          bool // answers carry no signature
 	IgnoreStatuses    bool // billStatusList is not honoured
+	RotateRefresh     bool // a refresh token works once: the answer brings another
+	NoRefreshTokens   bool // applyToken gives none
 
 	// ResponseTime is what answers carry as their time. Nil: Now.
 	ResponseTime func() time.Time
@@ -58,6 +64,7 @@ type Server struct {
 	fault   func(Request) Fault
 	observe func(Request)
 	tokens  map[string]string
+	oauth   oauth
 
 	closing context.Context // done when Close has begun
 	close   context.CancelFunc
@@ -78,7 +85,7 @@ func New(o Options) *Server {
 	if o.ResponseTime == nil {
 		o.ResponseTime = o.Now
 	}
-	s := &Server{opts: o, tokens: maps.Clone(o.AccessTokens)}
+	s := &Server{opts: o, tokens: maps.Clone(o.AccessTokens), oauth: newOAuth()}
 	s.closing, s.close = context.WithCancel(context.Background())
 	return s
 }
@@ -101,7 +108,7 @@ func (s *Server) OnRequest(observe func(Request)) {
 }
 
 // SetAccessToken changes the token that a customer must send; the old one has
-// then expired. An empty token lifts the demand.
+// then expired, as has what applyToken gave. An empty token lifts the demand.
 func (s *Server) SetAccessToken(customer, token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,6 +116,7 @@ func (s *Server) SetAccessToken(customer, token string) {
 		s.tokens = make(map[string]string)
 	}
 	s.tokens[customer] = token
+	delete(s.oauth.access, customer)
 	if token == "" {
 		delete(s.tokens, customer)
 	}
