@@ -46,6 +46,12 @@ request in ten with an unknown outcome. There are ` + strings.Join(app.FaultName
 			if o.Port < 0 || o.Port > 65535 {
 				return usagef("0 takes a free port", "--port %d: 0 to 65535", o.Port)
 			}
+			if !o.OAuth && (o.Customer != "" || o.TokenLife != 0 || o.Rotate) {
+				return usagef("", "--customer, --token-life and --rotate go with --oauth")
+			}
+			if o.TokenLife < 0 {
+				return usagef("", "--token-life must not be negative")
+			}
 			if o.Latency < 0 || o.BillsPerDay <= 0 || o.Cards <= 0 {
 				return usagef("", "--latency must not be negative, --bills-per-day and --cards must be above 0")
 			}
@@ -62,7 +68,7 @@ base_url = "%[1]s"
 client_id = "%[2]s"
 private_key_file = "%[3]s"
 server_public_key_file = "%[4]s"
-`, s.BaseURL, s.ClientID, s.PrivateKeyFile, s.ServerPublicKeyFile))
+%[5]s`, s.BaseURL, s.ClientID, s.PrivateKeyFile, s.ServerPublicKeyFile, grantText(s, o)))
 			})
 		},
 	}
@@ -82,5 +88,27 @@ server_public_key_file = "%[4]s"
 	f.BoolVar(&o.Ascending, "ascending", false, "oldest bill first")
 	f.StringVar(&o.Notify, "notify", "", "send bill notifications to this `URL`, such as http://127.0.0.1:8090/notify/bill")
 	f.BoolVar(&o.Unsigned, "unsigned", false, "do not sign the answers")
+	f.BoolVar(&o.OAuth, "oauth", false, "a customer has granted access: print the code, and demand access tokens")
+	f.StringVar(&o.Customer, "customer", "", "with --oauth: the customer's connected `ID` (default: none is sent)")
+	f.DurationVar(&o.TokenLife, "token-life", 0, "with --oauth: how long an access token lives (default 720h)")
+	f.BoolVar(&o.Rotate, "rotate", false, "with --oauth: a refresh token works once")
 	return cmd
+}
+
+// grantText is what a client needs for the tokens of the grant.
+func grantText(s app.SimulatorSettings, o app.SimulateOptions) string {
+	if s.AuthCode == "" {
+		return ""
+	}
+	customer := ""
+	if o.Customer != "" {
+		customer = fmt.Sprintf("connected_customer_id = %q\n", o.Customer)
+	}
+	return fmt.Sprintf(`[[account]]
+name = "main"
+%[2]saccess_token_file = "main.token"
+
+# the customer has granted access; within 10 minutes:
+#   echo '%[1]s' | syncer token apply --auth-code-file -
+`, s.AuthCode, customer)
 }

@@ -199,6 +199,9 @@ func (g *globals) accountTrouble(b *strings.Builder, a *app.AccountStatus, cfg *
 	if a.Refusal.Code != "" {
 		fmt.Fprintf(b, "\n%s is refused by the API since %s: %s\n", a.Account, moment(a.Refusal.At, cfg), a.Refusal.Reason)
 	}
+	if a.TokenEnd != "" {
+		fmt.Fprintf(b, "\n%s: access token %s\n", a.Account, a.TokenEnd)
+	}
 	for _, w := range a.Waiting {
 		line := fmt.Sprintf("\n%s %s: %s", a.Account, g.days(w.Span, cfg), w.State)
 		switch {
@@ -258,6 +261,8 @@ func statusJSON(s app.Status) any {
 		Refused       string       `json:"refused,omitempty"`
 		NotUnderstood int          `json:"not_understood"`
 		Waiting       []windowJSON `json:"waiting"`
+		TokenExpires  *time.Time   `json:"token_expires_at"`
+		TokenDue      *time.Time   `json:"token_refresh_due_at"`
 	}
 	type runJSON struct {
 		Run        int64      `json:"run_id"`
@@ -281,7 +286,10 @@ func statusJSON(s app.Status) any {
 	}{"status", s.Path, []accountJSON{}, []runJSON{}, s.Inbox}
 	for _, a := range s.Accounts {
 		x := accountJSON{a.Account, a.Complete, timeOrNil(a.HistoryStart), timeOrNil(a.From), timeOrNil(a.To), timeOrNil(a.ProvedAt),
-			int(a.Late.Seconds()), a.Bills, a.Windows, a.WindowsProved, a.Refusal.Reason, a.Unreadable, []windowJSON{}}
+			int(a.Late.Seconds()), a.Bills, a.Windows, a.WindowsProved, a.Refusal.Reason, a.Unreadable, []windowJSON{}, nil, nil}
+		if a.Token != nil {
+			x.TokenExpires, x.TokenDue = timeOrNil(a.Token.ExpiresAt), timeOrNil(a.Token.DueAt)
+		}
 		for _, w := range a.Waiting {
 			x.Waiting = append(x.Waiting, windowJSON{w.Start.UTC(), w.End.UTC(), string(w.State), w.Attempts, timeOrNil(w.NextAttemptAt), w.LastError})
 		}

@@ -28,6 +28,7 @@ type settings struct {
 	ClientID   string `json:"client_id"`
 	PrivateKey string `json:"private_key_file"`
 	ServerKey  string `json:"server_public_key_file"`
+	AuthCode   string `json:"auth_code"`
 }
 
 // simulate serves the simulator until the test ends. Its clock stands still a
@@ -89,7 +90,7 @@ requests_per_second = 100000.0
 history_start = %q
 page_size = 10
 `, s.BaseURL, s.ClientID, s.PrivateKey, s.ServerKey, since)
-	if s == (settings{}) {
+	if s.BaseURL == "" {
 		text = fmt.Sprintf("[api]\nrequests_per_second = 100000.0\n[sync]\nhistory_start = %q\n", since)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(text+more), 0o600); err != nil {

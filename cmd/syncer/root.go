@@ -35,6 +35,7 @@ var commands = []func(*globals) *cobra.Command{
 	newReportCmd,
 	newInitCmd,
 	newCheckCmd,
+	newTokenCmd,
 	newConfigCmd,
 	newSimulateCmd,
 	newVersionCmd,

@@ -39,6 +39,11 @@ type App struct {
 	keys   keys
 
 	writes sync.Mutex // whose turn it is to write to the database
+
+	renewals map[string]*renewal // by account; never changed after New
+	frozen   bool                // nothing is written: no token is renewed
+
+	tokensThere bool // each account's token was there
 }
 
 // keys are what messages are signed and checked with.
@@ -67,6 +72,10 @@ func New(cfg *config.Config, o Options) *App {
 	}
 	if a.getenv == nil {
 		a.getenv = os.Getenv
+	}
+	a.renewals = make(map[string]*renewal)
+	for _, c := range cfg.Accounts {
+		a.renewals[c.Name] = new(renewal)
 	}
 	return a
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"billsync/internal/bill"
+	"billsync/internal/config"
 	"billsync/internal/store"
 	"billsync/internal/worldfirst"
 
@@ -51,6 +52,9 @@ func (a *App) Check(ctx context.Context, offline bool) []Finding {
 		if a.cfg.API.ServerPublicKeyFile == "" {
 			add("warn", "keys", "answers are not verified: api.server_public_key_file is not set", "copy WorldFirst's public key from the Developer Center into a file and name it there", 0)
 		}
+	}
+	for _, c := range a.cfg.Enabled() {
+		out = append(out, a.checkToken(c)...)
 	}
 	out = append(out, a.checkDatabase(ctx)...)
 	out = append(out, a.checkSchedule()...)
@@ -184,4 +188,55 @@ func failure(err error) error {
 		v.Code = 4
 	}
 	return v
+}
+
+// checkToken tells how long an account's token lives.
+func (a *App) checkToken(c config.Account) []Finding {
+	t, err := a.lookAtTokens(c)
+	if err != nil || t == nil {
+		return nil // a token that cannot be read is told of already
+	}
+	now, subject := a.now(), "token "+c.Name
+	var left time.Duration
+	if !t.ExpiresAt.IsZero() {
+		left = t.ExpiresAt.Sub(now)
+	}
+	switch {
+	case t.Bare:
+		return []Finding{{"ok", subject, "a bare token: nobody here knows until when it is good, and nothing refreshes it", "", 0}}
+	case t.Refreshable:
+		return []Finding{{"ok", subject, a.tokenEnds(*t), "", 0}}
+	case !t.ExpiresAt.IsZero() && left <= 0:
+		return []Finding{{"FAIL", subject, a.tokenEnds(*t), grantAgain(c.Name), 4}}
+	case !t.ExpiresAt.IsZero() && left < warnLeft:
+		return []Finding{{"warn", subject, a.tokenEnds(*t), grantAgain(c.Name), 0}}
+	}
+	return []Finding{{"ok", subject, a.tokenEnds(*t), "", 0}}
+}
+
+// warnLeft is how long before the end of a token that nothing refreshes a check
+// warns.
+const warnLeft = 3 * 24 * time.Hour
+
+// tokenEnds says when a token expires and whether anything is done about it.
+func (a *App) tokenEnds(t Tokens) string {
+	text := "until when it is good is not known"
+	switch {
+	case t.ExpiresAt.IsZero():
+	case !t.ExpiresAt.After(a.now()):
+		text = "expired " + a.clockTime(t.ExpiresAt)
+	default:
+		text = "good until " + a.clockTime(t.ExpiresAt)
+	}
+	switch {
+	case t.Refreshable && t.DueAt.IsZero():
+		return text + ", refreshed when the API says that it has expired"
+	case t.Refreshable && !t.DueAt.After(a.now()):
+		return text + ", refreshed by the next run"
+	case t.Refreshable:
+		return text + ", refreshed by itself from " + a.clockTime(t.DueAt)
+	case t.RefreshToken:
+		return text + "; the refresh token expired " + a.clockTime(t.RefreshExpiresAt)
+	}
+	return text + "; nothing refreshes it"
 }

@@ -47,19 +47,56 @@ func (a *App) Daemon(ctx context.Context) error {
 			return a.quiet(ctx, err)
 		}
 	}
+	all := sources{a.now, []dueSource{
+		{a.tokenDue, func(ctx context.Context) error { a.renewDue(ctx, nil); return nil }},
+		{a.due, job(SyncOptions{Trigger: "retry", Retry: true, DueOnly: true})},
+	}}
 	r := schedule.Runner{
 		Jobs: []schedule.Job{
 			// The refresh first: a sync at the same time would begin one of its own.
 			{Name: "refresh", Expr: a.cfg.Schedule.Refresh, Run: job(SyncOptions{Trigger: "refresh", Refresh: true, Scheduled: true})},
 			{Name: "sync", Expr: a.cfg.Schedule.Sync, Run: job(SyncOptions{Trigger: "schedule"})},
 		},
-		Location: a.cfg.Schedule.Timezone, RunAtStart: "sync", Wake: wake, Due: a.due, OnDue: job(SyncOptions{Trigger: "retry", Retry: true, DueOnly: true}),
+		Location: a.cfg.Schedule.Timezone, RunAtStart: "sync", Wake: wake, Due: all.due, OnDue: all.work,
 		Log: a.log, Now: a.now, Grace: daemonGrace,
 	}
 	a.log.Info().Str("sync", a.cfg.Schedule.Sync).Str("refresh", a.cfg.Schedule.Refresh).Str("database", path).Msg("daemon started")
 	err = r.Run(ctx)
 	a.log.Info().Msg("daemon stopped")
 	return err
+}
+
+// A dueSource is something that is due at times of its own, and what is done
+// then.
+type dueSource struct {
+	due  func(context.Context) (time.Time, bool)
+	work func(context.Context) error
+}
+
+// sources are one for the daemon's clock: it looks for the earliest.
+type sources struct {
+	now func() time.Time
+	all []dueSource
+}
+
+func (s sources) due(ctx context.Context) (first time.Time, ok bool) {
+	for _, x := range s.all {
+		if at, due := x.due(ctx); due && (!ok || at.Before(first)) {
+			first, ok = at, true
+		}
+	}
+	return first, ok
+}
+
+// work does what is due of each source.
+func (s sources) work(ctx context.Context) error {
+	var errs []error
+	for _, x := range s.all {
+		if at, due := x.due(ctx); due && !at.After(s.now()) && ctx.Err() == nil {
+			errs = append(errs, x.work(ctx))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // unserved names what the configuration asks for and this version does not do.

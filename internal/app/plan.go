@@ -39,6 +39,8 @@ func (a *App) Plan(ctx context.Context, o SyncOptions, probe bool) (Plan, error)
 		return p, err
 	}
 	var source syncer.Source
+	a.frozen = true
+	defer func() { a.frozen = false }()
 	if probe {
 		if source, err = a.source(); err != nil {
 			return p, err

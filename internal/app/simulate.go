@@ -37,7 +37,11 @@ type SimulateOptions struct {
 	MaxCount    int
 	Ascending   bool
 	Unsigned    bool
-	Notify      string // where its bills are notified; empty: nowhere
+	Notify      string        // where its bills are notified; empty: nowhere
+	OAuth       bool          // a customer has granted access, and calls need a token
+	Customer    string        // which one: its connected id; empty: none is sent
+	TokenLife   time.Duration // 0: the documented one
+	Rotate      bool          // a refresh token works once
 
 	Log zerolog.Logger
 	Now func() time.Time
@@ -116,6 +120,7 @@ type SimulatorSettings struct {
 	ClientID            string `json:"client_id"`
 	PrivateKeyFile      string `json:"private_key_file"`
 	ServerPublicKeyFile string `json:"server_public_key_file"`
+	AuthCode            string `json:"auth_code,omitempty"` // of a grant; works once
 }
 
 // Simulate serves the simulator until ctx ends. Once it listens, ready is
@@ -138,6 +143,7 @@ func Simulate(ctx context.Context, o SimulateOptions, ready func(SimulatorSettin
 	srv := simulator.New(simulator.Options{
 		Book: book, ClientID: simulatorClient, ClientKeys: []*rsa.PublicKey{&client.PublicKey}, Key: server, Now: o.Now,
 		Latency: o.Latency, MaxPageSize: o.MaxPageSize, MaxCount: o.MaxCount, Ascending: o.Ascending, Unsigned: o.Unsigned, Log: o.Log,
+		TokenLife: o.TokenLife, RotateRefresh: o.Rotate,
 	})
 	if len(o.faults) > 0 {
 		srv.SetFault(o.plan())
@@ -154,6 +160,9 @@ func Simulate(ctx context.Context, o SimulateOptions, ready func(SimulatorSettin
 	}
 	if s.BaseURL, err = srv.Start("127.0.0.1:" + strconv.Itoa(o.Port)); err != nil {
 		return &InputError{err.Error(), "choose another --port; 0 takes a free one"}
+	}
+	if o.OAuth {
+		s.AuthCode = srv.Grant(o.Customer)
 	}
 	if err := ready(s); err != nil {
 		return errors.Join(err, srv.Close())

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"billsync/internal/config"
 	"billsync/internal/simulator"
 	"billsync/internal/store"
+	"billsync/internal/token"
 	"billsync/internal/worldfirst"
 )
 
@@ -31,9 +31,25 @@ const (
 // not follow history_start: moving that back must find the same bills again.
 var simulatorSince = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// source returns the client, made at its first use and kept: its pace and its
-// connections belong to the whole program.
+// source returns the client for questions about the accounts: each account's
+// token is there.
 func (a *App) source() (*worldfirst.Client, error) {
+	client, err := a.connect()
+	if err != nil {
+		return nil, err
+	}
+	if !a.tokensThere { // one that goes away later stops its account and no other
+		if err := a.checkTokens(); err != nil {
+			return nil, err
+		}
+		a.tokensThere = true
+	}
+	return client, nil
+}
+
+// connect returns the client, made at its first use and kept: its pace and its
+// connections belong to the whole program.
+func (a *App) connect() (*worldfirst.Client, error) {
 	if a.client != nil {
 		return a.client, nil
 	}
@@ -41,6 +57,7 @@ func (a *App) source() (*worldfirst.Client, error) {
 	cfg := worldfirst.Config{
 		ClientID: api.ClientID, KeyVersion: api.KeyVersion, Timeout: api.Timeout, RequestsPerSecond: api.RequestsPerSecond,
 		Concurrency: api.Concurrency, RetryWait: a.pause, Now: a.now, Log: a.log, AccessToken: a.accessToken,
+		RefreshToken: a.renewExpired,
 	}
 	host := config.Simulator
 	if api.Simulated() {
@@ -53,9 +70,6 @@ func (a *App) source() (*worldfirst.Client, error) {
 			return nil, err
 		}
 		host = base.Host
-	}
-	if err := a.checkTokens(); err != nil {
-		return nil, err
 	}
 	client, err := worldfirst.New(cfg)
 	if err != nil {
@@ -115,7 +129,7 @@ func (a *App) realAPI(cfg *worldfirst.Config) (*url.URL, error) {
 func (a *App) checkTokens() error {
 	for _, c := range a.cfg.Enabled() {
 		if _, err := a.accessToken(c.Name); err != nil {
-			return &InputError{err.Error(), "put the access token there, or take the key out of the configuration"}
+			return &InputError{err.Error(), "\"syncer token apply\" puts the tokens of a grant there; or put an access token there yourself, or take the key out of the configuration"}
 		}
 	}
 	return nil
@@ -126,28 +140,23 @@ func (a *App) accessToken(account string) (string, error) {
 	c, _ := a.cfg.Account(account)
 	switch {
 	case c.AccessTokenEnv != "":
-		token := strings.TrimSpace(a.getenv(c.AccessTokenEnv))
-		if token == "" {
+		text := strings.TrimSpace(a.getenv(c.AccessTokenEnv))
+		if text == "" {
 			return "", fmt.Errorf("account %s: access_token_env: the environment variable %s is not set", account, c.AccessTokenEnv)
 		}
-		return token, nil
+		return text, nil
 	case c.AccessTokenFile != "":
-		data, err := os.ReadFile(c.AccessTokenFile)
-		if err != nil {
-			var pe *os.PathError
-			if errors.As(err, &pe) {
-				err = pe.Err
-			}
-			return "", fmt.Errorf("account %s: access_token_file: %s: %w", account, c.AccessTokenFile, err)
-		}
-		if fi, err := os.Stat(c.AccessTokenFile); err == nil && fi.Mode().Perm()&0o077 != 0 {
+		s, err := token.Read(c.AccessTokenFile)
+		if errors.Is(err, token.ErrOpenToOthers) {
 			return "", fmt.Errorf("account %s: access_token_file: %s can be read by others; run: chmod 600 %s", account, c.AccessTokenFile, c.AccessTokenFile)
 		}
-		token := strings.TrimSpace(string(data))
-		if token == "" {
+		if errors.Is(err, token.ErrEmpty) {
 			return "", fmt.Errorf("account %s: access_token_file: %s is empty", account, c.AccessTokenFile)
 		}
-		return token, nil
+		if err != nil {
+			return "", fmt.Errorf("account %s: access_token_file: %s: %w", account, c.AccessTokenFile, err)
+		}
+		return string(s.Access.Reveal()), nil
 	}
 	return "", nil
 }

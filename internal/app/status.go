@@ -35,6 +35,8 @@ type AccountStatus struct {
 	Rejected []store.Rejected
 	Chases   []bill.Chase // windows whose changes could not be looked for
 	Quiet    string       // that nothing was found where something usually is
+	Token    *Tokens      // nil: it has none, or it cannot be read
+	TokenEnd string       // in words, when it expires; empty if nobody knows
 }
 
 // Healthy reports whether everything is proved and no older than expected.
@@ -160,6 +162,7 @@ func (a *App) fillAccount(t *store.Tx, x *AccountStatus) error {
 			x.ProvedAt = w.ProvedAt
 		}
 	}
+	a.fillToken(x)
 	if x.Tail, err = t.Tail(x.Account); err != nil {
 		return err
 	}
@@ -197,4 +200,15 @@ func (a *App) fillAccount(t *store.Tx, x *AccountStatus) error {
 		}
 	}
 	return nil
+}
+
+// fillToken adds when the account's token expires. One that cannot be read is
+// for the next run and for a check to tell.
+func (a *App) fillToken(x *AccountStatus) {
+	c, _ := a.cfg.Account(x.Account)
+	t, err := a.lookAtTokens(c)
+	if err != nil || t == nil || t.Bare {
+		return
+	}
+	x.Token, x.TokenEnd = t, a.tokenEnds(*t)
 }

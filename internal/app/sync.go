@@ -97,6 +97,8 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 	if err := st.AdoptReportZone(ctx); err != nil {
 		return syncer.Summary{}, withCode(err)
 	}
+	a.beginTokens()
+	a.renewDue(ctx, o.Accounts)
 	sum, err := a.newSyncer(careful{client}, st).Run(ctx, syncer.Options{
 		Trigger: o.Trigger, Accounts: o.Accounts, Scope: scope, Progress: o.Progress,
 	})
