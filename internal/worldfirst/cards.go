@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"billsync/internal/bill"
 	"billsync/internal/card"
@@ -27,7 +28,9 @@ const connectedAccount = "Connected-AccountId"
 // is in an error.
 //
 // The answer's asset id and account id are given as they came; whether they are
-// the right ones is for the caller to judge.
+// the right ones is for the caller to judge. The Chinese page says that the
+// secrets are returned "as needed": one that is missing is an empty Text, and
+// only an answer without any of them is incomplete.
 func (c *Client) QueryCardSensitiveInfo(ctx context.Context, acct bill.Account, assetID string) (card.Details, error) {
 	body, err := encodeBody(struct {
 		AssetID string `json:"assetId"`
@@ -50,19 +53,44 @@ func (c *Client) QueryCardSensitiveInfo(ctx context.Context, acct bill.Account, 
 // decodeDetails reads what a yes to queryCardSensitiveInfo carries. Its errors
 // name fields and never what is in them.
 func decodeDetails(doc *document) (card.Details, error) {
-	d := card.Details{AssetID: shortText(doc, "assetId"), AccountID: shortText(doc, "accountId")}
-	for _, f := range []struct {
+	d := card.Details{AssetID: exactText(doc, "assetId"), AccountID: exactText(doc, "accountId")}
+	fields := []struct {
 		name string
 		to   *secret.Text
-	}{{"cardNo", &d.Number}, {"cvv", &d.CVV}, {"expiredMonth", &d.Month}, {"expiredYear", &d.Year}} {
+	}{{"cardNo", &d.Number}, {"cvv", &d.CVV}, {"expiredMonth", &d.Month}, {"expiredYear", &d.Year}}
+	var missing []string
+	for _, f := range fields {
 		v := doc.find(0, f.name)
 		if v == 0 || !doc.isScalar(v) || len(doc.text(v)) == 0 {
-			d.Wipe()
-			return card.Details{}, fmt.Errorf("%s is missing", f.name)
+			missing = append(missing, f.name)
+			continue
 		}
-		*f.to = secret.New(doc.text(v))
+		text := doc.text(v)
+		*f.to = secret.New(text)
+		clear(text) // a copy, if the answer had it with escapes
+	}
+	if len(missing) == len(fields) {
+		return card.Details{}, errors.New(strings.Join(missing, ", ") + " are missing")
 	}
 	return d, nil
+}
+
+// exactText returns a text of the answer's top level that will be compared: as
+// it came, to the last character. It is empty if there is none. What is longer
+// than an id can be, or no text at all, is nothing that an id could be equal to.
+func exactText(doc *document, name string) string {
+	v := doc.find(0, name)
+	switch {
+	case v == 0:
+		return ""
+	case !doc.isScalar(v):
+		return "(" + doc.kind(v) + ")"
+	}
+	text := doc.text(v)
+	if len(text) > maxID {
+		return string(text[:maxID]) + "…"
+	}
+	return string(text)
 }
 
 // CreateCardholder registers a cardholder, or repeats the request to do so: the
@@ -166,14 +194,6 @@ func decodeHolders(doc *document) card.HolderPage {
 
 // maxID bounds ids and short words of the provider, in characters.
 const maxID = 256
-
-// shortText returns a text of the answer's top level, empty if there is none.
-func shortText(doc *document, name string) string {
-	if v := doc.find(0, name); v != 0 && doc.isScalar(v) {
-		return plain(doc.text(v))
-	}
-	return ""
-}
 
 // plain is an id or a word of the provider as it may be shown: in one line.
 // Long runs of digits are normal in ids, so they stay.

@@ -308,8 +308,12 @@ func (c *Client) try(ctx context.Context, q call, decode func(*document) error, 
 		return fmt.Errorf("%s: %w", q.op, err)
 	}
 	r, err := c.send(req)
+	var broken *brokenBody
+	if errors.As(err, &broken) {
+		r = broken.reply
+	}
 	if q.private {
-		defer func() { clear(r.body) }()
+		defer func() { clear(r.body[:cap(r.body)]) }()
 	}
 	if err != nil {
 		if err := canceled(ctx, q.op); err != nil {
@@ -319,9 +323,8 @@ func (c *Client) try(ctx context.Context, q call, decode func(*document) error, 
 			return fmt.Errorf("%s: %w", q.op, err)
 		}
 		f := networkFailure(q.op, c.base.Host, c.cfg.Timeout, err)
-		var broken *brokenBody
-		if errors.As(err, &broken) {
-			r = broken.reply
+		if q.private {
+			withhold(f, c.base.Host)
 		}
 		f.Exchange = evidence(q, t, r)
 		return f
@@ -343,6 +346,9 @@ func (c *Client) try(ctx context.Context, q call, decode func(*document) error, 
 		f = newFailure(q.op, bill.NoAnswer, codeBadAnswer, "the answer is incomplete: "+err.Error())
 		f.HTTPStatus, f.Err = r.status, err
 	}
+	if q.private {
+		withhold(f, c.base.Host)
+	}
 	if f.SlowDown {
 		c.pace.slowDown(t.sentAt)
 	}
@@ -359,6 +365,9 @@ func (c *Client) request(ctx context.Context, q call) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the request: %w", err)
 	}
+	// A connection that is kept is read from, and net/http writes what comes out of
+	// turn, such as the rest of an answer longer than it said, to the log.
+	req.Close = q.private
 	req.Header.Set("User-Agent", "billsync")
 	if q.connectedID != "" {
 		if err := checkHeader(q.connectedID); err != nil {

@@ -20,9 +20,9 @@ func evidence(c call, t *trace, r reply) *bill.Exchange {
 	if t.sentAt.IsZero() {
 		return nil
 	}
-	request, response := evidenceBody(c.body), evidenceBody(r.body)
-	if c.private {
-		request, response = withheld, withheld
+	request, response := withheld, withheld
+	if !c.private {
+		request, response = evidenceBody(c.body), evidenceBody(r.body)
 	}
 	return &bill.Exchange{
 		SentAt:          t.sentAt.UTC(),
@@ -34,6 +34,21 @@ func evidence(c call, t *trace, r reply) *bill.Exchange {
 		HTTPStatus:      r.status,
 		ResponseHeaders: headerLines(r.header),
 		ResponseBody:    response,
+	}
+}
+
+// withhold takes out of a Failure what it repeats of a private answer, where that
+// may be more than the provider's words: every run of digits as long as a card
+// number, whether it passes the check or not, and what net/http says of an answer
+// that is no HTTP, which quotes it.
+func withhold(f *bill.Failure, host string) {
+	if strings.HasPrefix(f.Message, unexplained(host)) {
+		f.Message, f.Err = "the connection to "+host+" failed, or what came is no answer", nil
+	}
+	for _, text := range []*string{&f.Code, &f.Message, &f.Advice} {
+		if cut, changed := appendScrubbed(nil, []byte(*text), scrubCard); changed {
+			*text = string(cut)
+		}
 	}
 }
 

@@ -93,8 +93,11 @@ func explain(host string, timeout time.Duration, err error) (code, message strin
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return codeConnection, "there is no way to " + host + " on the network"
 	}
-	return codeConnection, "the connection to " + host + " failed: " + oneLine(err.Error(), maxMessage)
+	return codeConnection, unexplained(host) + oneLine(err.Error(), maxMessage)
 }
+
+// unexplained is how a message begins that goes on in the words of net/http.
+func unexplained(host string) string { return "the connection to " + host + " failed: " }
 
 func certificateReason(err error) string {
 	var (

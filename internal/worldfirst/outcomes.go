@@ -87,7 +87,7 @@ var codes = []CodeInfo{
 	{Code: "PARAM_ILLEGAL", Outcome: bill.RefusedRequest, badSpan: true,
 		Meaning:   "illegal parameters exist",
 		Advice:    "A value of the request was not accepted: check filters, window_days, page_size and the connected ids; if all are right, report it with the request that is kept.",
-		Elsewhere: "A value of the request was not accepted: check what was given on the command line and in the file, and the account's connected_account_id."},
+		Elsewhere: "A value of the request was not accepted: check what was given on the command line or in a file, and the account's connected_account_id."},
 	{Code: "PROCESS_FAIL", Outcome: bill.RefusedRequest,
 		Meaning: "the request could not be processed",
 		Advice:  "A person has to look at it: " + contactSupport + "{kept}."},
@@ -107,7 +107,9 @@ var codes = []CodeInfo{
 		Advice:  "WorldFirst's service may be down: {onSchedule}. If that does not resolve it, " + contactSupport + "."},
 	{Code: "REQUEST_TRAFFIC_EXCEED_LIMIT", Outcome: bill.Unknown, slowDown: true,
 		Meaning: "the request traffic exceeds the limit",
-		Advice:  "Requests are sent more slowly now: {onSchedule}. If it keeps happening, lower requests_per_second or " + contactSupport + "."},
+		Advice:  "Requests are sent more slowly now: {onSchedule}. If it keeps happening, lower requests_per_second or " + contactSupport + ".",
+		// A command that asks once sends no further request more slowly.
+		Elsewhere: "Too much is asked under this client_id: {onSchedule}. If it keeps happening, lower requests_per_second or " + contactSupport + "."},
 }
 
 // The words of ours that stand in a Failure's code where the provider gave
@@ -185,6 +187,9 @@ func template(op, code string, outcome bill.Outcome) string {
 			return info.Elsewhere
 		}
 		return info.Advice
+	}
+	if code == codeTooLarge && op != opQueryBillList { // no page can be made smaller
+		return "The answer was far larger than one of this call can be. Check base_url and any proxy in between."
 	}
 	if text, ok := ourAdvice[code]; ok {
 		return text
