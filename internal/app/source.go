@@ -95,9 +95,16 @@ func (a *App) startSimulator(cfg *worldfirst.Config) error {
 		return fmt.Errorf("starting the simulator: %w", err)
 	}
 	cfg.ClientID, cfg.PrivateKey, cfg.ServerKeys = simulatorClient, key, []*rsa.PublicKey{&key.PublicKey}
+	accounts := map[string]string{}
+	for _, c := range a.cfg.Accounts {
+		if c.ConnectedAccountID != "" {
+			accounts[c.ConnectedAccountID] = c.ConnectedCustomerID
+		}
+	}
 	a.book = simulator.NewHistory(simulator.HistoryOptions{Seed: simulatorSeed, Since: simulatorSince, BillsPerDay: simulatorBillsPerDay})
 	a.sim = simulator.New(simulator.Options{
 		Book: a.book, ClientID: simulatorClient, ClientKeys: cfg.ServerKeys, Key: key, Now: a.now, Log: a.log,
+		Accounts: accounts,
 	})
 	cfg.BaseURL, err = a.sim.Start("127.0.0.1:0")
 	if err != nil {

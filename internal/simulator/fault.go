@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-// A FaultKind is a way in which an answer goes wrong.
+// A FaultKind is a way in which an answer goes wrong. Those of a page of bills
+// have their likes where a card is asked for: WrongPage answers about another card,
+// StalePage about one of another account, ShortPage leaves out the CVV, and
+// EmptyList everything.
 type FaultKind int
 
 const (

@@ -97,8 +97,8 @@ func quote(v any) []byte {
 
 // A glance is what a filter has to know of a bill that is only known as JSON.
 type glance struct {
-	time                                    time.Time
-	orderNo, status, card, merchant, budget string
+	time                                           time.Time
+	orderNo, status, card, asset, merchant, budget string
 }
 
 // glanceAt reads what it can of a bill's JSON, whatever is wrong with the rest.
@@ -117,6 +117,7 @@ func glanceAt(raw json.RawMessage) glance {
 		orderNo:  text("orderNo"),
 		status:   text("billStatus"),
 		card:     text("maskedCardNo"),
+		asset:    text("assetId"),
 		merchant: text("merchantName"),
 		budget:   text("budgetAccountId"),
 	}

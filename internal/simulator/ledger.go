@@ -56,6 +56,7 @@ func (e *Entry) prepare() {
 		orderNo:  cmp.Or(g.orderNo, e.OrderNo),
 		status:   cmp.Or(g.status, e.Status),
 		card:     cmp.Or(g.card, e.MaskedCardNo),
+		asset:    cmp.Or(g.asset, e.AssetID),
 		merchant: cmp.Or(g.merchant, e.MerchantName),
 		budget:   cmp.Or(g.budget, e.BudgetAccountID),
 	}
@@ -77,10 +78,14 @@ type Ledger struct {
 	// Newest first, and where times are equal in the order of adding. Slices
 	// and entries are replaced, never changed: a page being read keeps the old.
 	entries map[string][]*Entry
+
+	cards map[string]map[string]Card // by customer and asset id
 }
 
 // NewLedger returns an empty ledger.
-func NewLedger() *Ledger { return &Ledger{entries: make(map[string][]*Entry)} }
+func NewLedger() *Ledger {
+	return &Ledger{entries: make(map[string][]*Entry), cards: make(map[string]map[string]Card)}
+}
 
 // Add adds bills of a customer.
 func (l *Ledger) Add(customer string, b ...Entry) {

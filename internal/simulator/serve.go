@@ -95,8 +95,9 @@ type endpoint struct {
 
 // endpoints are the calls by their paths.
 var endpoints = map[string]endpoint{
-	worldfirst.QueryBillListPath: {"queryBillList", "Connected-CustomerId", (*answer).readQuery, (*answer).list},
-	worldfirst.ApplyTokenPath:    {"applyToken", "", (*answer).readApply, (*answer).applyToken},
+	worldfirst.ApplyTokenPath:             {"applyToken", "", (*answer).readApply, (*answer).applyToken},
+	worldfirst.QueryBillListPath:          {"queryBillList", "Connected-CustomerId", (*answer).readQuery, (*answer).list},
+	worldfirst.QueryCardSensitiveInfoPath: {"queryCardSensitiveInfo", "Connected-AccountId", (*answer).readCard, (*answer).card},
 }
 
 // enter counts a request in flight until the function it returns is called.
@@ -192,8 +193,9 @@ type answer struct {
 	req    *Request
 	fault  Fault
 
-	query *query // of queryBillList
-	apply *apply // of applyToken
+	apply   *apply // of applyToken
+	query   *query // of queryBillList
+	assetID string // of queryCardSensitiveInfo
 }
 
 // spoil answers with something that is no answer.

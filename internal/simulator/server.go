@@ -34,6 +34,9 @@ type Options struct {
 	// gives; 0: 30 and 180 days. The documents say the first and leave the second
 	// open.
 	TokenLife, RefreshLife time.Duration
+	// Accounts are the customers by their account ids, which the calls about
+	// cards name instead (API §12). None: an account id may stand for any customer.
+	Accounts map[string]string
 
 	MaxCount          int  // bills beyond the newest so many are neither listed nor counted; 0: no limit
 	MaxPage           int  // page numbers above are refused; 0: no limit
