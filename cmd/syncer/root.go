@@ -31,6 +31,7 @@ var commands = []func(*globals) *cobra.Command{
 	newStatusCmd,
 	newPlanCmd,
 	newLookupCmd,
+	newCardCmd,
 	newVerifyCmd,
 	newReportCmd,
 	newInitCmd,
