@@ -78,7 +78,7 @@ func TestApplyToken(t *testing.T) {
 		}
 		err = Verify([]*rsa.PublicKey{publicKey(t, "client_public.pem")}, r.Header.Get("Signature"), "POST", "/amsin/api/v1/oauth/applyToken",
 			testClientID, r.Header.Get("Request-Time"), p.bodies[0])
-		if err != nil || r.URL.String() != "/amsin/api/v1/oauth/applyToken" || len(r.Header) != 6 {
+		if err != nil || r.URL.String() != "/amsin/api/v1/oauth/applyToken" || len(r.Header) != 7 || r.Header.Get("Connection") != "close" {
 			t.Errorf("%s: %s with headers %v, %v", tt.sample, r.URL, r.Header, err)
 		}
 		if strings.Contains(log.String(), "MADE-UP") || log.Len() == 0 {
