@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"io"
+	stdlog "log"
 	"os"
 	"runtime/debug"
 	"time"
@@ -21,6 +23,9 @@ func main() { os.Exit(start()) }
 // variables of theirs is set here and nowhere else.
 func start() int {
 	cobra.EnableCommandSorting = false
+	// net/http quotes there what a server sends that nobody asked for, which may
+	// hold a card number. What of it matters comes as an error as well.
+	stdlog.SetOutput(io.Discard)
 	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
 	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
 	g := &globals{
