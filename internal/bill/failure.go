@@ -55,6 +55,7 @@ type Failure struct {
 	TokenExpired bool          // a refreshed access token may help
 	Repeated     bool          // a request with this id was received before (API §7.2)
 	Unverified   bool          // the answer carried no signature we could check although we check them
+	Tries        int           // requests that were made for the one question; those before the last got no answer
 	Exchange     *Exchange     // evidence for support; nil if nothing was sent
 	Err          error         // the cause below, if any
 }

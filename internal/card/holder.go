@@ -15,6 +15,7 @@ type Application struct {
 // A Holder is what the provider says of a cardholder: the answer to an
 // Application, or an entry in the list of cardholders.
 type Holder struct {
+	RequestID       string // of the application, where a list has it
 	OrderID         string // of the application
 	CardholderID    string // once approved
 	Type            string // cardholderType, where a list has it

@@ -109,16 +109,21 @@ func (c *Client) CreateCardholder(ctx context.Context, acct bill.Account, a card
 	// An encoder would write the object anew; it is passed on byte for byte.
 	body = bytes.Replace(body, []byte(`"cardholderInfo":null`), append([]byte(`"cardholderInfo":`), a.Info...), 1)
 	var h card.Holder
+	private := newRedactor(a.Info)
 	err = c.ask(ctx, call{
 		op: opCreateCardholder, path: CreateCardholderPath, account: acct.Name, body: body,
 		connectedAs: connectedAccount, connectedID: acct.ConnectedAccountID, private: true,
 	}, func(doc *document) error {
-		h = decodeHolder(doc, 0)
-		if h.AuditStatus == "" {
-			return errors.New("auditStatus is missing")
+		h = decodeHolder(doc, 0, private)
+		if h.AuditStatus == "" && h.OrderID == "" && h.CardholderID == "" {
+			return errors.New("auditStatus, orderId and cardholderId are missing")
 		}
 		return nil
 	}, nil)
+	// The provider may say what it does not like about a name.
+	if f, ok := bill.AsFailure(err); ok {
+		f.Message = private.redact(f.Message)
+	}
 	return h, err
 }
 
@@ -145,7 +150,7 @@ func (c *Client) QueryCardholderList(ctx context.Context, acct bill.Account, aud
 }
 
 // decodeHolder reads what is said of a cardholder in an object.
-func decodeHolder(doc *document, object int) card.Holder {
+func decodeHolder(doc *document, object int, private redactor) card.Holder {
 	text := func(name string) string {
 		if v := doc.find(object, name); v != 0 && doc.isScalar(v) {
 			return plain(doc.text(v))
@@ -153,44 +158,61 @@ func decodeHolder(doc *document, object int) card.Holder {
 		return ""
 	}
 	h := card.Holder{
-		OrderID: text("orderId"), CardholderID: text("cardholderId"), Type: text("cardholderType"),
+		RequestID: text("requestId"), OrderID: text("orderId"), CardholderID: text("cardholderId"), Type: text("cardholderType"),
 		AuditStatus: text("auditStatus"), AvailableStatus: text("availableStatus"), FailCode: text("failCode"),
 	}
-	h.FailMessage = oneLine(text("failMessage"), maxMessage)
+	if v := doc.find(object, "failMessage"); v != 0 && doc.isScalar(v) {
+		h.FailMessage = private.redact(oneLine(string(doc.text(v)), maxMessage))
+	}
 	return h
 }
 
 // decodeHolders reads a list of cardholders. Its fields are not published (API
-// §7.2): whichever member is a list of objects with a cardholder's fields is the
-// list.
+// §7.2): whichever objects in a list have a cardholder's or an order's id are the
+// entries, wherever in the answer the list stands.
 func decodeHolders(doc *document) card.HolderPage {
 	var p card.HolderPage
+	gatherHolders(doc, 0, &p, 0)
+	return p
+}
+
+// maxNested is how deep in an answer the list of cardholders may stand.
+const maxNested = 4
+
+func gatherHolders(doc *document, object int, p *card.HolderPage, depth int) {
 	for _, n := range []struct {
 		name string
 		to   *int
 	}{{"currentPageNumber", &p.Number}, {"totalCount", &p.TotalCount}, {"totalPageNumber", &p.TotalPages}} {
-		if v := doc.find(0, n.name); v != 0 {
+		if v := doc.find(object, n.name); v != 0 {
 			if number, err := count(doc, v); err == nil {
 				*n.to = number
 			}
 		}
 	}
-	for _, m := range doc.appendMembers(nil, 0) {
-		if doc.first(m.value) != '[' {
-			continue
-		}
-		v := m.value + 1
-		for range doc.count(m.value) {
-			if doc.first(v) == '{' {
-				if h := decodeHolder(doc, v); h.CardholderID != "" || h.OrderID != "" {
-					p.Holders = append(p.Holders, h)
+	if depth == maxNested {
+		return
+	}
+	for _, m := range doc.appendMembers(nil, object) {
+		switch doc.first(m.value) {
+		case '{':
+			gatherHolders(doc, m.value, p, depth+1)
+		case '[':
+			v := m.value + 1
+			for range doc.count(m.value) {
+				if doc.first(v) == '{' {
+					if h := decodeHolder(doc, v, newRedactor(doc.json(v), holderFields...)); h.CardholderID != "" || h.OrderID != "" {
+						p.Holders = append(p.Holders, h)
+					}
 				}
+				v = doc.next(v)
 			}
-			v = doc.next(v)
 		}
 	}
-	return p
 }
+
+// holderFields are the members of an entry that are no identity data.
+var holderFields = []string{"requestId", "orderId", "cardholderId", "cardholderType", "auditStatus", "availableStatus", "failCode", "failMessage"}
 
 // maxID bounds ids and short words of the provider, in characters.
 const maxID = 256

@@ -291,8 +291,12 @@ func (c *Client) insist(ctx context.Context, q call, decode func(*document) erro
 	if err == nil {
 		return nil
 	}
+	f, ok := bill.AsFailure(last)
+	if ok {
+		f.Tries = attempt
+	}
 	// An answer that came in spite of the end of ctx is still an answer.
-	if f, ok := bill.AsFailure(last); !ok || f.Outcome == bill.NoAnswer {
+	if !ok || f.Outcome == bill.NoAnswer {
 		if err := canceled(ctx, q.op); err != nil {
 			return err
 		}

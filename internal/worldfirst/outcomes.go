@@ -233,3 +233,17 @@ func refusal(op, code string) bill.Outcome {
 	}
 	return bill.RefusedRequest
 }
+
+// RefusesUs reports whether a code of a refusal of createCardholder is about us and not about the
+// one request: only a person can mend that, and then it may be asked again.
+func RefusesUs(code string) bool {
+	status, isHTTP := strings.CutPrefix(code, "HTTP_")
+	return refusal(opCreateCardholder, code) == bill.RefusedUs || code == codeUnverified ||
+		isHTTP && (strings.HasPrefix(status, "3") || strings.HasPrefix(status, "4"))
+}
+
+// CardholderAdvice is AdviceFor for createCardholder, whose outcome was the one
+// given.
+func CardholderAdvice(code string, outcome bill.Outcome) string {
+	return advice(opCreateCardholder, code, outcome)
+}

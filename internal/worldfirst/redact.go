@@ -1,0 +1,106 @@
+package worldfirst
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// A redactor takes the values of an object out of the provider's words about it,
+// which may repeat a name or a date. Its zero value takes out nothing.
+type redactor struct{ values [][]rune } // in small letters
+
+// newRedactor takes an object with identity data, and the members of it that are
+// none.
+func newRedactor(object []byte, except ...string) redactor {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(object))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil {
+		return redactor{}
+	}
+	if members, ok := v.(map[string]any); ok {
+		for _, name := range except {
+			delete(members, name)
+		}
+	}
+	var r redactor
+	r.gather(v)
+	return r
+}
+
+// gather takes in the texts and numbers of a value, whole and word by word.
+func (r *redactor) gather(v any) {
+	switch v := v.(type) {
+	case string:
+		words := strings.Fields(v)
+		r.add(strings.Join(words, " ")) // as oneLine leaves it
+		if len(words) > 1 {
+			for _, w := range words {
+				r.add(w)
+			}
+		}
+	case json.Number:
+		r.add(v.String())
+	case []any:
+		for _, x := range v {
+			r.gather(x)
+		}
+	case map[string]any:
+		for _, x := range v {
+			r.gather(x)
+		}
+	}
+}
+
+// add leaves out one or two Latin letters, such as a country or a sex: they say
+// nothing by themselves, and would be found in every sentence.
+func (r *redactor) add(text string) {
+	small := lower(text)
+	if len(small) < 2 || len(small) == 2 && len(text) == 2 {
+		return
+	}
+	r.values = append(r.values, small[:min(len(small), maxMessage)])
+}
+
+// lower writes a text in small letters, as many as there were.
+func lower(text string) []rune {
+	runes := []rune(text)
+	for i, c := range runes {
+		runes[i] = unicode.ToLower(c)
+	}
+	return runes
+}
+
+// redact returns what of the provider's words may be kept.
+func (r redactor) redact(text string) string {
+	words, small := []rune(text), lower(text)
+	hidden := make([]bool, len(words))
+	for _, v := range r.values {
+		for i := range small {
+			// Words that were cut short may end within a value.
+			n := min(len(v), len(small)-i)
+			whole := n == len(v) || n > 3 && small[len(small)-1] == '…'
+			if n < len(v) && whole {
+				n--
+			}
+			if whole && slices.Equal(small[i:i+n], v[:n]) {
+				for j := i; j < i+n; j++ {
+					hidden[j] = true
+				}
+			}
+		}
+	}
+	var b strings.Builder
+	for i, c := range words {
+		switch {
+		case !hidden[i]:
+			b.WriteRune(c)
+		case i == 0 || !hidden[i-1]:
+			b.WriteString("***")
+		}
+	}
+	return b.String()
+}
