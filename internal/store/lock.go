@@ -62,6 +62,9 @@ const (
 	lockSuffix   = ".lock"
 	holderSuffix = ".holder"
 	daemonPart   = ".daemon"
+	// cardholderPart is of the lock for registering cardholders, which goes on
+	// beside a run.
+	cardholderPart = ".cardholder"
 
 	// glances are how often a lock that is taken is tried again, and glance is
 	// the pause before that: whoever only looks holds it for an instant.
@@ -85,6 +88,14 @@ func TryDaemonLock(path string, now time.Time) (*Lock, error) {
 		busy.Daemon = true
 	}
 	return l, err
+}
+
+// TryCardholderLock takes the lock that is held while a request to register a
+// cardholder is under way. The kernel gives it back when its holder dies: who
+// has it knows that whatever else is called under way was left by a crash. The
+// error is a BusyError if another process has it.
+func TryCardholderLock(path, doing string, now time.Time) (*Lock, error) {
+	return tryLock(realPath(path), cardholderPart, doing, now)
 }
 
 // tryLock takes one of a database's locks; part tells them apart.

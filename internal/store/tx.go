@@ -29,13 +29,38 @@ type Tx struct {
 // Cancelling ctx is looked at before the transaction begins and not again: the
 // page in hand is finished, and the driver would start a goroutine for each
 // statement that could be cancelled.
-func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (err error) {
+func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.update(context.WithoutCancel(ctx), fn)
+}
+
+// UpdateDurably is Update for what must not be forgotten once it returns, not
+// even if the power fails: it waits for the disk. Bills need no such care, they
+// are read again.
+func (s *Store) UpdateDurably(ctx context.Context, fn func(*Tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx = context.WithoutCancel(ctx)
+	if _, err := s.conn.ExecContext(ctx, "PRAGMA synchronous = FULL"); err != nil {
+		return explain(s.path, "waiting for the disk", err)
+	}
+	defer func() {
+		if _, e := s.conn.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); e != nil && err == nil {
+			err = explain(s.path, "waiting for the disk", e)
+		}
+	}()
+	return s.update(ctx, fn)
+}
+
+// update is Update once it holds the connection.
+func (s *Store) update(ctx context.Context, fn func(*Tx) error) (err error) {
 	t := &Tx{s: s, ctx: ctx, conn: s.conn, stmts: s.stmts, directs: s.directs}
 	if _, err := t.do("BEGIN IMMEDIATE", nil); err != nil {
 		return explain(s.path, "beginning a transaction", err)
