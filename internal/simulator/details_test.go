@@ -178,6 +178,7 @@ func TestCardFaults(t *testing.T) {
 		None:         func(a *testAnswer, card Card) bool { return card == right && a.Signed == nil },
 		Slow:         func(a *testAnswer, card Card) bool { return card == right && a.Signed == nil },
 		Result:       func(a *testAnswer, card Card) bool { return a.Result.Status == "U" && card == Card{} },
+		ResultAfter:  func(a *testAnswer, card Card) bool { return a.Result.Status == "U" && card == Card{} },
 		HTTP:         func(a *testAnswer, card Card) bool { return a.HTTP.StatusCode == 502 },
 		Garbage:      func(a *testAnswer, card Card) bool { return a.garbage != nil },
 		Empty:        func(a *testAnswer, card Card) bool { return len(a.Body) == 0 },
@@ -207,7 +208,7 @@ func TestCardFaults(t *testing.T) {
 			t.Errorf("%v: %v, %+v", kind, err, a)
 		}
 	}
-	tested := []FaultKind{Drop, DropAfter, Slow, Result, HTTP, Garbage, Empty, NoResult, BadSignature, NoSignature, WrongPage, StalePage, ShortPage, EmptyList}
+	tested := []FaultKind{Drop, DropAfter, Slow, Result, HTTP, Garbage, Empty, NoResult, BadSignature, NoSignature, WrongPage, StalePage, ShortPage, EmptyList, ResultAfter}
 	for _, k := range FaultKinds() {
 		if !slices.Contains(tested, k) {
 			t.Errorf("fault %v is not tried on cards", k)

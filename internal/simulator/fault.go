@@ -28,12 +28,13 @@ const (
 	ShortPage              // the right answer, but one bill is left out of the list
 	EmptyList              // S with no bills, as for a customer whose grant has lapsed
 	Slow                   // the right answer after the fault's delay; a second by default
+	ResultAfter            // as Result, but what was asked for is done: the outcome is unknown to the client alone
 
 	faultKinds // how many there are
 )
 
 var faultNames = [faultKinds]string{"none", "result", "http", "drop", "drop-after", "garbage", "empty", "no-result",
-	"bad-signature", "no-signature", "wrong-page", "stale-page", "short-page", "empty-list", "slow"}
+	"bad-signature", "no-signature", "wrong-page", "stale-page", "short-page", "empty-list", "slow", "result-after"}
 
 func (k FaultKind) String() string {
 	if k < 0 || k >= faultKinds {

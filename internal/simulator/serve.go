@@ -66,7 +66,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case HTTP, Drop, Garbage, Empty, NoResult:
 		a.spoil()
 	case Result:
-		res := fault.result()
+		res := fault.result() // nothing was done
 		code = res.Code
 		a.refuse(res)
 	default:
@@ -98,6 +98,8 @@ var endpoints = map[string]endpoint{
 	worldfirst.ApplyTokenPath:             {"applyToken", "", (*answer).readApply, (*answer).applyToken},
 	worldfirst.QueryBillListPath:          {"queryBillList", "Connected-CustomerId", (*answer).readQuery, (*answer).list},
 	worldfirst.QueryCardSensitiveInfoPath: {"queryCardSensitiveInfo", "Connected-AccountId", (*answer).readCard, (*answer).card},
+	worldfirst.CreateCardholderPath:       {"createCardholder", "Connected-AccountId", (*answer).readHolder, (*answer).register},
+	worldfirst.QueryCardholderListPath:    {"queryCardholderList", "Connected-AccountId", (*answer).readHolderQuery, (*answer).listHolders},
 }
 
 // enter counts a request in flight until the function it returns is called.
@@ -193,9 +195,11 @@ type answer struct {
 	req    *Request
 	fault  Fault
 
-	apply   *apply // of applyToken
-	query   *query // of queryBillList
-	assetID string // of queryCardSensitiveInfo
+	apply   *apply         // of applyToken
+	query   *query         // of queryBillList
+	assetID string         // of queryCardSensitiveInfo
+	holder  *holderRequest // of createCardholder
+	holders *holderQuery   // of queryCardholderList
 }
 
 // spoil answers with something that is no answer.
@@ -231,6 +235,9 @@ func (a *answer) refuse(res result) {
 // yes answers with success and what the call adds to it: members of the
 // answer's object, each with its comma in front.
 func (a *answer) yes(members []byte) result {
+	if a.fault.Kind == ResultAfter {
+		return a.no(a.fault.result())
+	}
 	res := results["SUCCESS"]
 	body := append([]byte(`{"result":`), quote(res)...)
 	a.write(append(append(body, members...), '}'))
@@ -258,6 +265,9 @@ func (a *answer) readQuery(body []byte) error {
 
 // list answers with a page of bills.
 func (a *answer) list() result {
+	if a.fault.Kind == ResultAfter {
+		return a.no(a.fault.result())
+	}
 	o, q, customer := &a.server.opts, a.query, a.req.Customer
 	size := q.PageSize
 	if o.MaxPageSize > 0 {

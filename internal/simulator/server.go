@@ -49,6 +49,10 @@ type Options struct {
 	IgnoreStatuses    bool // billStatusList is not honoured
 	RotateRefresh     bool // a refresh token works once: the answer brings another
 	NoRefreshTokens   bool // applyToken gives none
+	RefuseRepeats     bool // a request id of createCardholder that was received is refused, not answered again
+
+	// Review is how long the review of a cardholder takes. Zero: ten minutes.
+	Review time.Duration
 
 	// ResponseTime is what answers carry as their time. Nil: Now.
 	ResponseTime func() time.Time
@@ -62,6 +66,7 @@ type Server struct {
 	requests atomic.Int64
 	inFlight atomic.Int64
 	peak     atomic.Int64
+	holders  holders
 
 	mu      sync.RWMutex
 	fault   func(Request) Fault
