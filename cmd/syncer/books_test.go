@@ -115,6 +115,12 @@ var throwaway = sync.OnceValues(simulator.NewKeyPair)
 // serveBook serves a book until the test ends.
 func serveBook(t *testing.T, book simulator.Book) (settings, *simulator.Server) {
 	t.Helper()
+	return serveOptions(t, simulator.Options{Book: book})
+}
+
+// serveOptions is serveBook with other options, of which it fills in who asks.
+func serveOptions(t *testing.T, o simulator.Options) (settings, *simulator.Server) {
+	t.Helper()
 	key, err := throwaway()
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +143,8 @@ func serveBook(t *testing.T, book simulator.Book) (settings, *simulator.Server) 
 			t.Fatal(err)
 		}
 	}
-	srv := simulator.New(simulator.Options{Book: book, ClientID: s.ClientID, ClientKeys: []*rsa.PublicKey{&key.PublicKey}, Key: key})
+	o.ClientID, o.ClientKeys, o.Key = s.ClientID, []*rsa.PublicKey{&key.PublicKey}, key
+	srv := simulator.New(o)
 	if s.BaseURL, err = srv.Start(""); err != nil {
 		t.Fatal(err)
 	}

@@ -114,6 +114,7 @@ Tables
   acceptances    what a person has looked at and accepted
   inbox          notifications that could not be placed when they came
   runs           one row per run
+  cardholders    requests for cardholders made from here, and what came of them
 
 Views
   bill_details              live bills with decimal amounts and the failure's meaning

@@ -87,6 +87,8 @@ server_public_key_file = "%[4]s"
 	f.IntVar(&o.MaxCount, "max-count", 0, "list and count no more bills than that")
 	f.BoolVar(&o.Ascending, "ascending", false, "oldest bill first")
 	f.StringVar(&o.Notify, "notify", "", "send bill notifications to this `URL`, such as http://127.0.0.1:8090/notify/bill")
+	f.DurationVar(&o.Review, "review", 10*time.Minute, "how long the review of a cardholder takes; below 0: it ends at once")
+	f.BoolVar(&o.NoRepeats, "refuse-repeats", false, "refuse a cardholder's request id that comes again, instead of answering as before")
 	f.BoolVar(&o.Unsigned, "unsigned", false, "do not sign the answers")
 	f.BoolVar(&o.OAuth, "oauth", false, "a customer has granted access: print the code, and demand access tokens")
 	f.StringVar(&o.Customer, "customer", "", "with --oauth: the customer's connected `ID` (default: none is sent)")

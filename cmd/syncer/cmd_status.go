@@ -133,6 +133,7 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 	if more := s.Inbox - len(s.Notices); more > 0 {
 		fmt.Fprintf(&b, "\n%s more in the table inbox\n", plural(more, "notification", g.number))
 	}
+	b.WriteString(openHolders(s.Cardholders))
 	if kept {
 		b.WriteString("\nfor the API's support: syncer status --evidence\n")
 	}
@@ -283,7 +284,11 @@ func statusJSON(s app.Status) any {
 		Accounts []accountJSON `json:"accounts"`
 		Runs     []runJSON     `json:"runs"`
 		Inbox    int           `json:"notifications_waiting"`
-	}{"status", s.Path, []accountJSON{}, []runJSON{}, s.Inbox}
+		Holders  []holderJSON  `json:"cardholders_open"`
+	}{"status", s.Path, []accountJSON{}, []runJSON{}, s.Inbox, []holderJSON{}}
+	for i := range s.Cardholders {
+		out.Holders = append(out.Holders, holderOf(&s.Cardholders[i].Cardholder))
+	}
 	for _, a := range s.Accounts {
 		x := accountJSON{a.Account, a.Complete, timeOrNil(a.HistoryStart), timeOrNil(a.From), timeOrNil(a.To), timeOrNil(a.ProvedAt),
 			int(a.Late.Seconds()), a.Bills, a.Windows, a.WindowsProved, a.Refusal.Reason, a.Unreadable, []windowJSON{}, nil, nil}

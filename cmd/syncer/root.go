@@ -13,12 +13,14 @@ import (
 const (
 	groupWork  = "work"
 	groupLook  = "look"
+	groupCards = "cards"
 	groupSetup = "setup"
 )
 
 var groups = []*cobra.Group{
 	{ID: groupWork, Title: "Reading bills:"},
 	{ID: groupLook, Title: "Looking at what is there:"},
+	{ID: groupCards, Title: "Cards:"},
 	{ID: groupSetup, Title: "Setting up:"},
 }
 
@@ -34,6 +36,7 @@ var commands = []func(*globals) *cobra.Command{
 	newCardCmd,
 	newVerifyCmd,
 	newReportCmd,
+	newCardholderCmd,
 	newInitCmd,
 	newCheckCmd,
 	newTokenCmd,

@@ -50,6 +50,7 @@ func (a *App) Daemon(ctx context.Context) error {
 	all := sources{a.now, []dueSource{
 		{a.tokenDue, func(ctx context.Context) error { a.renewDue(ctx, nil); return nil }},
 		{a.due, job(SyncOptions{Trigger: "retry", Retry: true, DueOnly: true})},
+		{a.dueCardholders, a.resumeDue},
 	}}
 	r := schedule.Runner{
 		Jobs: []schedule.Job{
@@ -146,4 +147,35 @@ func (a *App) due(ctx context.Context) (time.Time, bool) {
 		return err
 	})
 	return at, err == nil && !at.IsZero()
+}
+
+// dueCardholders returns when the earliest unanswered request for a cardholder is
+// due.
+func (a *App) dueCardholders(ctx context.Context) (time.Time, bool) {
+	st, err := store.OpenReader(ctx, a.cfg.Database.URL)
+	if err != nil {
+		return time.Time{}, false // the next run says what is wrong
+	}
+	defer a.logged("closing the database", st.Close)
+	names, err := a.holderAccounts("")
+	if err != nil {
+		return time.Time{}, false
+	}
+	var at time.Time
+	err = st.View(ctx, func(t *store.Tx) error {
+		at, err = t.NextCardholder(names)
+		return err
+	})
+	return at, err == nil && !at.IsZero()
+}
+
+// resumeDue sends the requests for cardholders again that are due. What a person
+// is sending at this moment is not its business.
+func (a *App) resumeDue(ctx context.Context) error {
+	_, err := a.ResumeCardholders(ctx, ResumeOptions{Daemon: true})
+	var busy *store.BusyError
+	if errors.As(err, &busy) {
+		return nil
+	}
+	return a.quiet(ctx, err)
 }

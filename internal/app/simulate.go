@@ -42,6 +42,8 @@ type SimulateOptions struct {
 	Customer    string        // which one: its connected id; empty: none is sent
 	TokenLife   time.Duration // 0: the documented one
 	Rotate      bool          // a refresh token works once
+	Review      time.Duration // of a cardholder
+	NoRepeats   bool          // a request id that comes again is refused
 
 	Log zerolog.Logger
 	Now func() time.Time
@@ -144,6 +146,7 @@ func Simulate(ctx context.Context, o SimulateOptions, ready func(SimulatorSettin
 		Book: book, ClientID: simulatorClient, ClientKeys: []*rsa.PublicKey{&client.PublicKey}, Key: server, Now: o.Now,
 		Latency: o.Latency, MaxPageSize: o.MaxPageSize, MaxCount: o.MaxCount, Ascending: o.Ascending, Unsigned: o.Unsigned, Log: o.Log,
 		TokenLife: o.TokenLife, RotateRefresh: o.Rotate,
+		Review: o.Review, RefuseRepeats: o.NoRepeats,
 	})
 	if len(o.faults) > 0 {
 		srv.SetFault(o.plan())

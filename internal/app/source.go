@@ -105,6 +105,8 @@ func (a *App) startSimulator(cfg *worldfirst.Config) error {
 	a.sim = simulator.New(simulator.Options{
 		Book: a.book, ClientID: simulatorClient, ClientKeys: cfg.ServerKeys, Key: key, Now: a.now, Log: a.log,
 		Accounts: accounts,
+		// It lives no longer than the process: nobody would see the end of a review.
+		Review: simulator.AtOnce,
 	})
 	cfg.BaseURL, err = a.sim.Start("127.0.0.1:0")
 	if err != nil {

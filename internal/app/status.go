@@ -20,6 +20,9 @@ type Status struct {
 	ByCurrency []store.Count
 	Notices    []store.Notice // notifications in the inbox, the oldest of
 	Inbox      int            // so many
+	// Cardholders are the requests to register one that are not settled. They say
+	// nothing about bills, and so nothing against the health of the accounts.
+	Cardholders []HolderState
 }
 
 // AccountStatus is what is proved of one account and what is not.
@@ -121,7 +124,10 @@ func (a *App) fill(t *store.Tx, s *Status) error {
 	if s.ByStatus, err = t.ByStatus(); err != nil {
 		return err
 	}
-	s.ByCurrency, err = t.ByCurrency()
+	if s.ByCurrency, err = t.ByCurrency(); err != nil {
+		return err
+	}
+	s.Cardholders, err = a.openCardholders(t)
 	return err
 }
 
