@@ -36,6 +36,8 @@ var commands = []func(*globals) *cobra.Command{
 	newCardCmd,
 	newVerifyCmd,
 	newReportCmd,
+	newQueryCmd,
+	newSnapshotCmd,
 	newCardholderCmd,
 	newInitCmd,
 	newCheckCmd,

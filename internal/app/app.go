@@ -210,11 +210,12 @@ func (e *coded) Hint() string {
 // withCode gives the store's errors their exit codes.
 func withCode(err error) error {
 	var input *store.InputError
+	var usage *store.UsageError
 	var busy *store.BusyError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &input):
+	case errors.As(err, &input), errors.As(err, &usage):
 		return &coded{err, 2}
 	case errors.As(err, &busy):
 		return &coded{err, 5}
