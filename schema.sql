@@ -369,6 +369,13 @@ CREATE TABLE acceptances (
     accepted_at   TEXT NOT NULL
 ) STRICT;
 
+-- Which accounts pay with which cards, as far as the bill list told.
+CREATE TABLE cards (
+    asset_id TEXT NOT NULL,
+    account  TEXT NOT NULL REFERENCES accounts (account),
+    PRIMARY KEY (asset_id, account)
+) STRICT, WITHOUT ROWID;
+
 -- Bill notifications that could not be stored as a bill when they came: whose
 -- bill it is was not known, or which of several it is, or a part of it could not
 -- be understood. The next reading of the bill list settles most of them.
@@ -381,7 +388,7 @@ CREATE TABLE inbox (
     transaction_time TEXT,
     asset_id         TEXT,
     last_update      TEXT,
-    item_hash        TEXT NOT NULL UNIQUE,   -- of what it says: the same one delivered again is one row
+    item_hash        TEXT NOT NULL,          -- of what it says: the same one delivered again is one row
     deliveries       INTEGER NOT NULL DEFAULT 1,
     sent_at          TEXT,                   -- its Request-Time, UTC
     received_at      TEXT NOT NULL,          -- when it came first
@@ -391,6 +398,7 @@ CREATE TABLE inbox (
     accepted_note    TEXT
 ) STRICT;
 
+CREATE UNIQUE INDEX inbox_item ON inbox (item_hash, coalesce(account, ''));
 CREATE INDEX inbox_waiting ON inbox (notification_id) WHERE resolved_at IS NULL AND accepted_at IS NULL;
 
 -- Cardholders that were registered from here. What identifies them is not kept,

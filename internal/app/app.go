@@ -38,7 +38,8 @@ type App struct {
 	origin store.Origin
 	keys   keys
 
-	writes sync.Mutex // whose turn it is to write to the database
+	writes sync.Mutex      // whose turn it is to write to the database
+	box    *syncer.Mailbox // of the daemon; nil unless it receives notifications
 
 	renewals map[string]*renewal // by account; never changed after New
 	frozen   bool                // nothing is written: no token is renewed

@@ -39,6 +39,7 @@ func (a *App) receive(ctx context.Context) (wake <-chan string, stop func(), err
 	}
 	alarm := &alarm{out: make(chan string, 1), now: a.now}
 	box := a.mailbox(st)
+	a.box = box
 	h := webhook.New(webhook.Config{
 		Path: hook.Path, Accounts: a.enabledNames(), SignedPaths: hook.SignedPaths,
 		ClientID: a.keys.clientID, ServerKeys: a.keys.server, PrivateKey: a.keys.own, KeyVersion: a.keys.version, Now: a.now, Log: a.log,
@@ -53,6 +54,7 @@ func (a *App) receive(ctx context.Context) (wake <-chan string, stop func(), err
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var parts sync.WaitGroup
 	stop = func() {
+		a.box = nil // nothing runs any more
 		alarm.stop()
 		cancel()
 		parts.Wait()
@@ -123,13 +125,17 @@ func (a *App) enabledNames() []string {
 func (a *App) settleInbox(ctx context.Context, st *store.Store) error {
 	var waiting []bill.InboxEntry
 	err := st.View(ctx, func(t *store.Tx) (err error) {
-		waiting, err = t.Inbox(1)
+		waiting, err = t.Inbox(0, 1)
 		return err
 	})
 	if err != nil || len(waiting) == 0 {
 		return err
 	}
-	settled, err := a.mailbox(st).Settle(ctx)
+	box := a.box // that of the daemon remembers what is in vain
+	if box == nil {
+		box = a.mailbox(st)
+	}
+	settled, err := box.Settle(ctx)
 	if settled > 0 {
 		a.log.Info().Int("notifications", settled).Msg("notifications that waited in the inbox are settled")
 	}

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -132,6 +133,9 @@ func (t *Tx) InsertBill(account string, b *bill.Bill, ordinal int, now, readAt t
 	if err := t.knowReason(b); err != nil {
 		return 0, err
 	}
+	if err := t.knowCard(account, b.AssetID, run); err != nil {
+		return 0, err
+	}
 	d, err := t.direct(insertBill)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", doing, err)
@@ -226,7 +230,27 @@ func (t *Tx) UpdateNickName(id int64, name string) error {
 // MarkNotified notes that only a notification told of a bill so far; the zero
 // time that the bill list has it as well.
 func (t *Tx) MarkNotified(id int64, at time.Time) error {
-	return t.exec("noting who told of a bill", "UPDATE bills SET notified_at = ? WHERE bill_id = ?", timeOrNull(at), id)
+	err := t.exec("noting who told of a bill", "UPDATE bills SET notified_at = ? WHERE bill_id = ?", timeOrNull(at), id)
+	if err != nil || !at.IsZero() {
+		return err
+	}
+	return t.exec("noting a card", `
+		INSERT INTO cards (asset_id, account) SELECT asset_id, account FROM bills WHERE bill_id = ? AND asset_id IS NOT NULL
+		ON CONFLICT DO NOTHING`, id)
+}
+
+// A use is a card that an account pays with.
+type use struct{ account, assetID string }
+
+// knowCard notes which account pays with a card, if a run read that and no
+// notification (run 0) told it: those are believed only as far as the list goes.
+func (t *Tx) knowCard(account, assetID string, run int64) error {
+	u := use{account, assetID}
+	if run == 0 || assetID == "" || t.s.cards[u] || slices.Contains(t.cards, u) {
+		return nil
+	}
+	t.cards = append(t.cards, u) // it is known for good only once it is committed
+	return t.exec("noting a card", "INSERT INTO cards (asset_id, account) VALUES (?, ?) ON CONFLICT DO NOTHING", assetID, account)
 }
 
 // knowReason adds a fail reason that is not documented.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql/driver"
 	"fmt"
 	"strings"
 	"time"
@@ -9,21 +8,21 @@ import (
 	"billsync/internal/bill"
 )
 
-// CardsSince returns which accounts pay with which cards (asset id), as far as
-// bills behind a given one tell, and the key of the last bill. Keys only grow,
-// so nobody has to look at a bill twice.
-func (t *Tx) CardsSince(billID int64) (accountsOf map[string][]string, last int64, err error) {
-	accountsOf, last = map[string][]string{}, billID
-	err = t.each("looking for cards", `
-		SELECT account, asset_id, max(bill_id) FROM bills WHERE bill_id > ? AND asset_id IS NOT NULL GROUP BY account, asset_id`,
-		[]any{billID}, func(row []driver.Value) error {
-			c := columns{row: row}
-			card := c.text(1)
-			accountsOf[card] = append(accountsOf[card], c.text(0))
-			last = max(last, c.int(2))
-			return c.err
-		})
-	return accountsOf, last, err
+// Payers returns the accounts that pay with a card, as far as the bill list told.
+func (t *Tx) Payers(assetID string) ([]string, error) {
+	var names []string
+	err := t.rows("looking for a card", &names, "SELECT account FROM cards WHERE asset_id = ? ORDER BY account", assetID)
+	return names, err
+}
+
+// StatusOf returns a bill's status.
+func (t *Tx) StatusOf(id int64) (string, error) {
+	var rows []*string
+	err := t.rows("looking for a bill's status", &rows, "SELECT bill_status FROM bills WHERE bill_id = ?", id)
+	if err != nil || len(rows) == 0 {
+		return "", err
+	}
+	return deref(rows[0]), nil
 }
 
 // KeepUnsaid brings back, into the present state of a bill, what its last state
@@ -47,7 +46,7 @@ func (t *Tx) KeepUnsaid(id int64) error {
 func (t *Tx) PutInInbox(n *bill.Notification, reason string) (fresh bool, err error) {
 	const doing = "keeping a notification"
 	b := &n.Item.Bill
-	again, err := t.affected(doing, "UPDATE inbox SET deliveries = deliveries + 1 WHERE item_hash = ?", b.Hash)
+	again, err := t.affected(doing, "UPDATE inbox SET deliveries = deliveries + 1 WHERE item_hash = ? AND coalesce(account, '') = ?", b.Hash, n.Account)
 	if again > 0 || err != nil {
 		return false, err
 	}
@@ -62,8 +61,8 @@ func (t *Tx) PutInInbox(n *bill.Notification, reason string) (fresh bool, err er
 		b.Hash, timeOrNull(n.SentAt), text(n.ReceivedAt), string(b.Raw))
 }
 
-// Inbox returns the notifications that wait, the oldest first.
-func (t *Tx) Inbox(limit int) ([]bill.InboxEntry, error) {
+// Inbox returns notifications that wait, behind a given one, the oldest first.
+func (t *Tx) Inbox(after int64, limit int) ([]bill.InboxEntry, error) {
 	var rows []struct {
 		ID       int64   `db:"notification_id"`
 		Account  *string `db:"account"`
@@ -73,7 +72,7 @@ func (t *Tx) Inbox(limit int) ([]bill.InboxEntry, error) {
 	}
 	err := t.rows("reading the inbox", &rows, `
 		SELECT notification_id, account, raw, sent_at, received_at FROM inbox
-		WHERE resolved_at IS NULL AND accepted_at IS NULL ORDER BY notification_id LIMIT ?`, limit)
+		WHERE resolved_at IS NULL AND accepted_at IS NULL AND notification_id > ? ORDER BY notification_id LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, err
 	}

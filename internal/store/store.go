@@ -46,6 +46,7 @@ type Store struct {
 	directs map[string]*direct
 	back    checkpointer
 	reasons map[string]bool // fail reasons known to be in the table
+	cards   map[use]bool    // cards known to be in the table
 }
 
 // An InputError says that the database named in the configuration cannot be
@@ -93,7 +94,7 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	rw.SetMaxOpenConns(1)
-	s := &Store{path: path, rw: rw, zone: zone, stmts: map[string]*sqlx.Stmt{}, directs: map[string]*direct{}, reasons: map[string]bool{}, back: checkpointer{path: path}, mu: new(sync.Mutex)}
+	s := &Store{path: path, rw: rw, zone: zone, stmts: map[string]*sqlx.Stmt{}, directs: map[string]*direct{}, reasons: map[string]bool{}, cards: map[use]bool{}, back: checkpointer{path: path}, mu: new(sync.Mutex)}
 	if s.conn, err = rw.Connx(ctx); err != nil {
 		_ = rw.Close()
 		return nil, explain(path, "opening", err)

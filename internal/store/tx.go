@@ -22,6 +22,7 @@ type Tx struct {
 	written     int // bills inserted or changed
 
 	reasons []string // fail reasons this transaction made sure of
+	cards   []use    // and cards
 }
 
 // Update runs fn in one immediate transaction and commits it if fn succeeds.
@@ -87,6 +88,9 @@ func (s *Store) update(ctx context.Context, fn func(*Tx) error) (err error) {
 	s.back.stored(t.written)
 	for _, code := range t.reasons {
 		s.reasons[code] = true
+	}
+	for _, u := range t.cards {
+		s.cards[u] = true
 	}
 	return nil
 }

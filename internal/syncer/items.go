@@ -277,7 +277,7 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		e.log.Debug().Str("account", r.acct.Name).Str("order_no", b.OrderNo).Msg("an older state of a bill was listed, keeping the newer one")
 		return k.ID, nil
 	}
-	if k.RunID == notified && !b.LastUpdate.IsZero() && b.LastUpdate.Equal(k.LastUpdate) {
+	if k.RunID == notified && !b.LastUpdate.IsZero() && sameChange(b.LastUpdate, k.LastUpdate) {
 		e.log.Info().Str("account", r.acct.Name).Str("order_no", b.OrderNo).Msg("the list says something else than the notification of the same change, the list is believed")
 	}
 	back := k.Withdrawn
@@ -326,11 +326,20 @@ func change(tx Tx, s *shelf, k *bill.Known, b *bill.Bill, now, askedAt time.Time
 // order in which they were asked for, or the notification came. Our clock is not
 // trusted from one run to another.
 func older(b *bill.Bill, askedAt time.Time, k *bill.Known, run *bill.Run) bool {
-	if !k.Withdrawn && !b.LastUpdate.IsZero() && !k.LastUpdate.IsZero() && !b.LastUpdate.Equal(k.LastUpdate) {
+	if !k.Withdrawn && !b.LastUpdate.IsZero() && !k.LastUpdate.IsZero() && !sameChange(b.LastUpdate, k.LastUpdate) {
 		return b.LastUpdate.Before(k.LastUpdate)
 	}
 	meanwhile := k.RunID == run.ID || k.RunID == notified && !k.ReadAt.Before(run.StartedAt)
 	return meanwhile && askedAt.Before(k.ReadAt)
+}
+
+// sameChange reports whether two times of change may be one: the list and
+// notifications may tell it in whole seconds or in milliseconds (API §9.5).
+func sameChange(a, b time.Time) bool {
+	if a.Nanosecond() == 0 || b.Nanosecond() == 0 {
+		return a.Unix() == b.Unix()
+	}
+	return a.Equal(b)
 }
 
 // note lists a bill of which a part could not be understood.

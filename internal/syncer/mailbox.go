@@ -26,14 +26,13 @@ type Mailbox struct {
 	log      zerolog.Logger
 	now      func() time.Time
 
-	mu      sync.Mutex
-	cards   map[string][]string // the accounts that pay with a card
-	scanned int64               // the last bill that was looked at for that
+	mu       sync.Mutex
+	hopeless map[string]bool // cards that the list was read for and did not tell of
 }
 
 // NewMailbox returns a Mailbox for the accounts that are enabled.
 func NewMailbox(accounts []string, store Store, decode func([]byte) bill.Item, log zerolog.Logger, now func() time.Time) *Mailbox {
-	return &Mailbox{accounts: accounts, store: store, decode: decode, log: log, now: now, cards: map[string][]string{}}
+	return &Mailbox{accounts: accounts, store: store, decode: decode, log: log, now: now, hopeless: map[string]bool{}}
 }
 
 // Deliver stores notifications, all in one transaction, and says what became of
@@ -63,7 +62,7 @@ func (m *Mailbox) Deliver(ctx context.Context, batch []bill.Notification) (recei
 				m.log.Warn().Str("account", n.Account).Str("order_no", n.Item.Bill.OrderNo).Str("reason", reason).
 					Msg("a notification waits in the inbox")
 			}
-			unsettled = unsettled || fresh && receipt == bill.Kept
+			unsettled = unsettled || fresh && receipt == bill.Kept && !(n.Account == "" && m.hopeless[n.Item.Bill.AssetID])
 		}
 		return nil
 	})
@@ -73,40 +72,63 @@ func (m *Mailbox) Deliver(ctx context.Context, batch []bill.Notification) (recei
 	return receipts, unsettled, nil
 }
 
-// maxSettled is how many notifications of the inbox are looked at at once.
-const maxSettled = 500
+const (
+	// settledAtOnce is how many notifications of the inbox one transaction takes:
+	// others write in between.
+	settledAtOnce = 100
+	// maxHopeless bounds the cards that are remembered as not known.
+	maxHopeless = 10000
+)
 
 // Settle looks again at what waits in the inbox: the bill list may have brought
-// it by now, or told whose card it is. It returns how much of it is settled.
+// it by now, or told whose card it is. It returns how much of it is settled. For
+// cards that are not known even now the list need not be read once more.
 func (m *Mailbox) Settle(ctx context.Context) (settled int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	err = m.store.Update(ctx, func(tx Tx) error {
-		settled = 0
-		waiting, err := tx.Inbox(maxSettled)
+	for last := int64(0); ; {
+		n := 0
+		var waiting []bill.InboxEntry
+		err := m.store.Update(ctx, func(tx Tx) (err error) {
+			n = 0
+			if waiting, err = tx.Inbox(last, settledAtOnce); err != nil {
+				return err
+			}
+			for _, w := range waiting {
+				done, err := m.settle(tx, w)
+				if err != nil {
+					return err
+				}
+				if done {
+					n++
+				}
+			}
+			return nil
+		})
 		if err != nil {
-			return err
+			return settled, fmt.Errorf("settling notifications: %w", err)
 		}
-		for _, w := range waiting {
-			n := bill.Notification{Account: w.Account, Item: m.decode(w.Raw), SentAt: w.SentAt, ReceivedAt: w.ReceivedAt}
-			receipt, _, err := m.place(tx, &n)
-			if err != nil {
-				return err
-			}
-			if receipt == bill.Kept || receipt == bill.NotUnderstood {
-				continue
-			}
-			settled++
-			if err := tx.TakeFromInbox(w.ID, m.now()); err != nil {
-				return err
-			}
+		settled += n
+		if len(waiting) < settledAtOnce {
+			return settled, nil
 		}
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("settling notifications: %w", err)
+		last = waiting[len(waiting)-1].ID
 	}
-	return settled, nil
+}
+
+// settle reports whether an entry of the inbox could be placed.
+func (m *Mailbox) settle(tx Tx, w bill.InboxEntry) (bool, error) {
+	n := bill.Notification{Account: w.Account, Item: m.decode(w.Raw), SentAt: w.SentAt, ReceivedAt: w.ReceivedAt}
+	receipt, _, err := m.place(tx, &n)
+	switch {
+	case err != nil:
+		return false, err
+	case receipt == bill.Placed, receipt == bill.Had:
+		return true, tx.TakeFromInbox(w.ID, m.now())
+	case n.Account == "" && len(m.hopeless) < maxHopeless:
+		m.hopeless[n.Item.Bill.AssetID] = true
+	}
+	return false, nil
 }
 
 // place stores a notification where it belongs. If it cannot tell where that is
@@ -120,12 +142,17 @@ func (m *Mailbox) place(tx Tx, n *bill.Notification) (receipt bill.Receipt, reas
 		if n.Account, reason, err = m.accountOf(tx, &it.Bill); err != nil || n.Account == "" {
 			return bill.Kept, reason, err
 		}
+	} else if reason, err = m.objection(tx, n); err != nil || reason != "" {
+		return bill.Kept, reason, err
 	}
 	s, err := stock(tx, n.Account, n.Item)
 	if err != nil {
 		return 0, "", err
 	}
-	k, doubt := rowOf(n, s)
+	k, doubt, err := rowOf(tx, n, s)
+	if err != nil {
+		return 0, "", err
+	}
 	switch {
 	case doubt != "":
 		return bill.Kept, doubt, nil
@@ -177,17 +204,10 @@ func (m *Mailbox) accountOf(tx Tx, b *bill.Bill) (account, reason string, err er
 	if len(m.accounts) == 1 {
 		return m.accounts[0], "", nil
 	}
-	var holders []string
-	for _, name := range m.accounts {
-		known, err := tx.KnownByOrders(name, []string{b.OrderNo})
-		if err != nil {
-			return "", "", err
-		}
-		if slices.ContainsFunc(known, func(k bill.Known) bool { return k.Second == b.Second() && compatible(b, &k) }) {
-			holders = append(holders, name)
-		}
-	}
+	holders, err := m.holders(tx, b)
 	switch {
+	case err != nil:
+		return "", "", err
 	case len(holders) == 1:
 		return holders[0], "", nil
 	case len(holders) > 1:
@@ -207,23 +227,53 @@ func (m *Mailbox) accountOf(tx Tx, b *bill.Bill) (account, reason string, err er
 	return "", "no account is known to pay with its card", nil
 }
 
-// payers returns the accounts that pay with a card.
-func (m *Mailbox) payers(tx Tx, assetID string) ([]string, error) {
-	if len(m.cards[assetID]) == 0 {
-		found, last, err := tx.CardsSince(m.scanned)
+// objection says what speaks against the account that a notification was
+// addressed to: an address may be registered for another customer, or one
+// notification sent to several. What the list told decides.
+func (m *Mailbox) objection(tx Tx, n *bill.Notification) (string, error) {
+	if len(m.accounts) == 1 {
+		return "", nil
+	}
+	b := &n.Item.Bill
+	holders, err := m.holders(tx, b)
+	if err != nil {
+		return "", err
+	}
+	if len(holders) > 0 && !slices.Contains(holders, n.Account) {
+		return "it was sent to this account's address, and is a bill of " + strings.Join(holders, ", "), nil
+	}
+	payers, err := m.payers(tx, b.AssetID)
+	if err != nil {
+		return "", err
+	}
+	if len(holders) == 0 && len(payers) > 0 && !slices.Contains(payers, n.Account) {
+		return "it was sent to this account's address, and its card is one of " + strings.Join(payers, ", "), nil
+	}
+	return "", nil
+}
+
+// holders returns the accounts in which the list showed a bill that may be this
+// one.
+func (m *Mailbox) holders(tx Tx, b *bill.Bill) (names []string, err error) {
+	for _, name := range m.accounts {
+		known, err := tx.KnownByOrders(name, []string{b.OrderNo})
 		if err != nil {
 			return nil, err
 		}
-		m.scanned = last
-		for card, accounts := range found {
-			for _, name := range accounts {
-				if !slices.Contains(m.cards[card], name) && slices.Contains(m.accounts, name) {
-					m.cards[card] = append(m.cards[card], name)
-				}
-			}
+		if slices.ContainsFunc(known, func(k bill.Known) bool { return k.NotifiedAt.IsZero() && k.Second == b.Second() && compatible(b, &k) }) {
+			names = append(names, name)
 		}
 	}
-	return m.cards[assetID], nil
+	return names, nil
+}
+
+// payers returns the accounts that pay with a card.
+func (m *Mailbox) payers(tx Tx, assetID string) ([]string, error) {
+	if assetID == "" {
+		return nil, nil
+	}
+	names, err := tx.Payers(assetID)
+	return slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(m.accounts, name) }), err
 }
 
 // rowOf finds the row of a notified bill, nil for a bill that is new. The doubt
@@ -233,11 +283,11 @@ func (m *Mailbox) payers(tx Tx, assetID string) ([]string, error) {
 // The list may give numbers (billNo) that the notification does not, so among
 // rows that agree in order and second those are candidates which no number rules
 // out (API §8.3).
-func rowOf(n *bill.Notification, s *shelf) (k *bill.Known, doubt string) {
+func rowOf(tx Tx, n *bill.Notification, s *shelf) (k *bill.Known, doubt string, err error) {
 	b := &n.Item.Bill
 	if b.BillNo != "" {
 		if k := s.byBillNo[b.BillNo]; k != nil {
-			return k, ""
+			return k, "", nil
 		}
 	}
 	var rows, alike []*bill.Known
@@ -246,7 +296,7 @@ func rowOf(n *bill.Notification, s *shelf) (k *bill.Known, doubt string) {
 			continue
 		}
 		if k.Hash == b.Hash {
-			return k, ""
+			return k, "", nil
 		}
 		rows = append(rows, k)
 		if k.Bill().Alike(b) {
@@ -258,15 +308,23 @@ func rowOf(n *bill.Notification, s *shelf) (k *bill.Known, doubt string) {
 	}
 	switch {
 	case len(rows) == 0:
-		return nil, ""
-	case len(alike) == 1:
-		return alike[0], ""
+		return nil, "", nil
 	case !slices.ContainsFunc(rows, func(k *bill.Known) bool { return newer(n, k) }):
-		return rows[0], "" // whichever it is, nothing is to be done
+		return rows[0], "", nil // whichever it is, nothing is to be done
 	case len(alike) == 0:
-		return nil, "it may be a bill of the order whose amount or card changed, or another one"
+		return nil, "it may be a bill of the order whose amount or card changed, or another one", nil
+	case len(alike) > 1:
+		return nil, "it may be any of several bills that look alike", nil
 	}
-	return nil, "it may be any of several bills that look alike"
+	k = alike[0]
+	if b.BillNo == "" && k.BillNo == "" {
+		// Without a number a second bill of the same second looks like this.
+		status, err := tx.StatusOf(k.ID)
+		if err != nil || status == b.Status {
+			return nil, "it may be a change of a bill that keeps its status, or another bill that looks alike", err
+		}
+	}
+	return k, "", nil
 }
 
 // newer reports whether a notified state is newer than the stored one. What is
@@ -279,7 +337,7 @@ func newer(n *bill.Notification, k *bill.Known) bool {
 		return false
 	}
 	if !b.LastUpdate.IsZero() && !k.LastUpdate.IsZero() {
-		return b.LastUpdate.After(k.LastUpdate)
+		return b.LastUpdate.After(k.LastUpdate) && !sameChange(b.LastUpdate, k.LastUpdate)
 	}
 	told := b.LastUpdate
 	if told.IsZero() {

@@ -61,10 +61,11 @@ type Tx interface {
 	UpdateNickName(id int64, name string) error
 	MarkNotified(id int64, at time.Time) error
 	KeepUnsaid(id int64) error
-	CardsSince(billID int64) (accountsOf map[string][]string, last int64, err error)
+	Payers(assetID string) ([]string, error)
+	StatusOf(id int64) (string, error)
 
 	PutInInbox(n *bill.Notification, reason string) (fresh bool, err error)
-	Inbox(limit int) ([]bill.InboxEntry, error)
+	Inbox(after int64, limit int) ([]bill.InboxEntry, error)
 	TakeFromInbox(id int64, now time.Time) error
 
 	Reject(it *bill.Item, billID int64, reason string, p *bill.Pass, page int, now time.Time) error

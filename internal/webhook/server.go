@@ -97,7 +97,9 @@ func (h *Handler) keepStoring(stop <-chan struct{}) {
 }
 
 // deliver stores a batch and tells those who wait. If it cannot be stored as a
-// whole each is tried by itself, so that one does not keep back the others.
+// whole each is tried by itself, so that one does not keep back the others; but
+// not for those who were told to come again meanwhile, or a database that is
+// locked for long would be tried once for each.
 func (h *Handler) deliver(batch []job) {
 	list := make([]bill.Notification, len(batch))
 	for i, j := range batch {
@@ -106,6 +108,9 @@ func (h *Handler) deliver(batch []job) {
 	receipts, err := h.tryDeliver(list)
 	if err != nil && len(batch) > 1 {
 		for _, j := range batch {
+			if j.abandoned() {
+				continue
+			}
 			h.deliver([]job{j})
 		}
 		return

@@ -54,6 +54,8 @@ type Config struct {
 
 const (
 	maxBody = 1 << 20 // API §10.2
+	// usualBody is more than a bill has; maxBig may be larger at a time.
+	usualBody, maxBig = 64 << 10, 16
 	// patience is how long storing may take before the provider is told to come
 	// again; it should be answered within 5 seconds (API §10.5).
 	patience = 4 * time.Second
@@ -63,12 +65,25 @@ const (
 type Handler struct {
 	cfg  Config
 	jobs chan job
+	big  chan struct{} // places for notifications that are larger than usual
 }
 
 // A job is a notification that waits to be stored.
 type job struct {
 	n    bill.Notification
-	done chan outcome // with room for one: nobody may be waiting any more
+	done chan outcome    // with room for one: nobody may be waiting any more
+	gone <-chan struct{} // closed when nobody waits
+}
+
+// abandoned reports whether nobody waits for it: the sender was told to come
+// again, or went away.
+func (j *job) abandoned() bool {
+	select {
+	case <-j.gone:
+		return true
+	default:
+		return false
+	}
 }
 
 type outcome struct {
@@ -78,7 +93,7 @@ type outcome struct {
 
 // New returns a Handler.
 func New(cfg Config) *Handler {
-	return &Handler{cfg: cfg, jobs: make(chan job)}
+	return &Handler{cfg: cfg, jobs: make(chan job), big: make(chan struct{}, maxBig)}
 }
 
 // The results that notifications are answered with (API §10.3).
@@ -127,7 +142,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.turnAway(w, r, http.StatusUnsupportedMediaType, compressed)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := h.read(w, r)
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -159,6 +174,24 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	line.Str("account", account).Str("order_no", n.Item.Bill.OrderNo).Stringer("receipt", receipt).Str("signed_path", path).
 		Str("answer", answer.Code).Int64("took_ms", h.cfg.Now().Sub(begun).Milliseconds()).Msg("notification received")
 	h.acknowledge(w, path, answer)
+}
+
+// read reads a body. Who sends it is not known before all of it is there, so
+// only a few at a time may be larger than a bill is.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	all := http.MaxBytesReader(w, r.Body, maxBody)
+	body, err := io.ReadAll(io.LimitReader(all, usualBody))
+	if err != nil || len(body) < usualBody {
+		return body, err
+	}
+	select {
+	case h.big <- struct{}{}:
+		defer func() { <-h.big }()
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	rest, err := io.ReadAll(all)
+	return append(body, rest...), err
 }
 
 // account returns whose notifications come to a path, empty if that does not
@@ -212,7 +245,7 @@ func (h *Handler) verify(r *http.Request, body []byte, account string) (string, 
 func (h *Handler) store(ctx context.Context, n bill.Notification) (bill.Receipt, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it is not stored yet"))
 	defer cancel()
-	j := job{n, make(chan outcome, 1)}
+	j := job{n, make(chan outcome, 1), ctx.Done()}
 	select {
 	case h.jobs <- j:
 	case <-ctx.Done():

@@ -1,6 +1,14 @@
 -- Version 3: bill notifications and cardholders.
 ALTER TABLE bills ADD COLUMN notified_at TEXT;
 
+CREATE TABLE cards (
+    asset_id TEXT NOT NULL,
+    account  TEXT NOT NULL REFERENCES accounts (account),
+    PRIMARY KEY (asset_id, account)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO cards (asset_id, account) SELECT DISTINCT asset_id, account FROM bills WHERE asset_id IS NOT NULL AND withdrawn_at IS NULL;
+
 CREATE TABLE inbox (
     notification_id  INTEGER PRIMARY KEY,
     account          TEXT,
@@ -10,7 +18,7 @@ CREATE TABLE inbox (
     transaction_time TEXT,
     asset_id         TEXT,
     last_update      TEXT,
-    item_hash        TEXT NOT NULL UNIQUE,
+    item_hash        TEXT NOT NULL,
     deliveries       INTEGER NOT NULL DEFAULT 1,
     sent_at          TEXT,
     received_at      TEXT NOT NULL,
@@ -20,6 +28,7 @@ CREATE TABLE inbox (
     accepted_note    TEXT
 ) STRICT;
 
+CREATE UNIQUE INDEX inbox_item ON inbox (item_hash, coalesce(account, ''));
 CREATE INDEX inbox_waiting ON inbox (notification_id) WHERE resolved_at IS NULL AND accepted_at IS NULL;
 
 CREATE TABLE cardholders (
