@@ -229,7 +229,7 @@ func (m *Mailbox) accountOf(tx Tx, b *bill.Bill) (account, reason string, err er
 
 // objection says what speaks against the account that a notification was
 // addressed to: an address may be registered for another customer, or one
-// notification sent to several. What the list told decides.
+// notification sent to several.
 func (m *Mailbox) objection(tx Tx, n *bill.Notification) (string, error) {
 	if len(m.accounts) == 1 {
 		return "", nil
@@ -252,15 +252,15 @@ func (m *Mailbox) objection(tx Tx, n *bill.Notification) (string, error) {
 	return "", nil
 }
 
-// holders returns the accounts in which the list showed a bill that may be this
-// one.
+// holders returns the accounts that have a bill that may be this one, whoever
+// told of it: it is stored once, and the list decides where it stays.
 func (m *Mailbox) holders(tx Tx, b *bill.Bill) (names []string, err error) {
 	for _, name := range m.accounts {
 		known, err := tx.KnownByOrders(name, []string{b.OrderNo})
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(known, func(k bill.Known) bool { return k.NotifiedAt.IsZero() && k.Second == b.Second() && compatible(b, &k) }) {
+		if slices.ContainsFunc(known, func(k bill.Known) bool { return !k.Withdrawn && k.Second == b.Second() && compatible(b, &k) }) {
 			names = append(names, name)
 		}
 	}

@@ -78,6 +78,8 @@ func TestNotificationAtTheWrongAddress(t *testing.T) {
 	ghost := entry("D", start.Add(-time.Minute))
 	ghost.AssetID = "CARD9"
 	wantReceipt(t, "a new card", w.notify("main", ghost), bill.Placed)
+	wantReceipt(t, "the same bill at another address", w.notify("shop", ghost), bill.Kept)
+	wantReceipt(t, "the same bill at another address", w.notify("shop", ghost), bill.Kept)
 	other := ghost
 	other.OrderNo = "E"
 	wantReceipt(t, "the new card, without an account", w.notify("", other), bill.Kept)
