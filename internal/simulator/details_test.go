@@ -41,7 +41,7 @@ func TestCards(t *testing.T) {
 		_, c := serve(t, Options{Book: book})
 		short, twoDigits, seen := 0, 0, map[string]Card{}
 		for _, customer := range []string{"", "C1", "C2", "C3"} {
-			items, _ := book.Bills(testNow, customer, Filter{}, 0, 200)
+			items, _ := book.Bills(testNow, customer, Filter{}, 0, 40)
 			for _, raw := range items {
 				it := itemAt(t, raw)
 				a, card, err := c.askCard(customer, `{"assetId":"`+it.AssetID+`"}`)
