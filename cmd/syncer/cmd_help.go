@@ -112,6 +112,7 @@ Tables
   windows        the spans of time bills were read in, and which of them are proved
   rejected_items what could not be understood, as received
   acceptances    what a person has looked at and accepted
+  cards          which accounts pay with which cards
   inbox          notifications that could not be placed when they came
   runs           one row per run
   cardholders    requests for cardholders made from here, and what came of them
