@@ -109,7 +109,11 @@ func (a *App) checkWebhook() []Finding {
 
 // mailbox returns what stores notifications.
 func (a *App) mailbox(st *store.Store) *syncer.Mailbox {
-	return syncer.NewMailbox(a.enabledNames(), storeFor{st}, worldfirst.DecodeItem, a.log, a.now)
+	var all []string
+	for _, c := range a.cfg.Accounts {
+		all = append(all, c.Name)
+	}
+	return syncer.NewMailbox(a.enabledNames(), all, storeFor{st}, worldfirst.DecodeItem, a.log, a.now)
 }
 
 func (a *App) enabledNames() []string {

@@ -43,7 +43,7 @@ func BenchmarkNotifications(b *testing.B) {
 		if err := st.ClaimOrigin(b.Context(), origin, func(string) time.Time { return time.Unix(0, 0) }, time.Now()); err != nil {
 			b.Fatal(err)
 		}
-		return syncer.NewMailbox([]string{"main"}, direct{st}, worldfirst.DecodeItem, zerolog.Nop(), time.Now)
+		return syncer.NewMailbox([]string{"main"}, []string{"main"}, direct{st}, worldfirst.DecodeItem, zerolog.Nop(), time.Now)
 	}
 	body := func(i int64) []byte {
 		return fmt.Appendf(nil, `{"assetId":"CARD0000000000000000000000000001","maskedCardNo":"555555******4444","orderNo":"2026012819074100010012%07d",`+

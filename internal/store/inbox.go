@@ -8,6 +8,14 @@ import (
 	"billsync/internal/bill"
 )
 
+// AccountNames returns the accounts that the database knows, in the
+// configuration or not.
+func (t *Tx) AccountNames() ([]string, error) {
+	var names []string
+	err := t.rows("listing accounts", &names, "SELECT account FROM accounts ORDER BY account")
+	return names, err
+}
+
 // Payers returns the accounts that pay with a card, as far as the bill list told.
 func (t *Tx) Payers(assetID string) ([]string, error) {
 	var names []string

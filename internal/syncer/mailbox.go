@@ -20,7 +20,8 @@ const notified = 0
 // statements as a pass. It never overwrites a newer state, and it proves
 // nothing: that is for the passes. What it cannot place it keeps in the inbox.
 type Mailbox struct {
-	accounts []string
+	enabled  []string // accounts whose bills are stored
+	accounts []string // all in the configuration
 	store    Store
 	decode   func([]byte) bill.Item
 	log      zerolog.Logger
@@ -30,9 +31,10 @@ type Mailbox struct {
 	hopeless map[string]bool // cards that the list was read for and did not tell of
 }
 
-// NewMailbox returns a Mailbox for the accounts that are enabled.
-func NewMailbox(accounts []string, store Store, decode func([]byte) bill.Item, log zerolog.Logger, now func() time.Time) *Mailbox {
-	return &Mailbox{accounts: accounts, store: store, decode: decode, log: log, now: now, hopeless: map[string]bool{}}
+// NewMailbox returns a Mailbox for the accounts that are enabled. It has to know
+// the others as well: a bill of theirs must not be taken for one of these.
+func NewMailbox(enabled, accounts []string, store Store, decode func([]byte) bill.Item, log zerolog.Logger, now func() time.Time) *Mailbox {
+	return &Mailbox{enabled: enabled, accounts: accounts, store: store, decode: decode, log: log, now: now, hopeless: map[string]bool{}}
 }
 
 // Deliver stores notifications, all in one transaction, and says what became of
@@ -201,50 +203,77 @@ func (m *Mailbox) tell(n *bill.Notification, id int64) *zerolog.Event {
 // accountOf finds out whose bill it is: of the only account there is, of the one
 // that has it, or of the one that pays with its card.
 func (m *Mailbox) accountOf(tx Tx, b *bill.Bill) (account, reason string, err error) {
-	if len(m.accounts) == 1 {
-		return m.accounts[0], "", nil
+	known, err := m.known(tx)
+	if err != nil {
+		return "", "", err
 	}
-	holders, err := m.holders(tx, b)
+	if len(known) == 1 {
+		return m.only(known, "")
+	}
+	holders, err := holders(tx, known, b)
 	switch {
 	case err != nil:
 		return "", "", err
 	case len(holders) == 1:
-		return holders[0], "", nil
+		return m.only(holders, "it is a bill of ")
 	case len(holders) > 1:
 		return "", "several accounts have a bill like it: " + strings.Join(holders, ", "), nil
 	case b.AssetID == "":
 		return "", "it does not say which card it is about", nil
 	}
-	payers, err := m.payers(tx, b.AssetID)
+	payers, err := tx.Payers(b.AssetID)
 	switch {
 	case err != nil:
 		return "", "", err
 	case len(payers) == 1:
-		return payers[0], "", nil
+		return m.only(payers, "its card is one of ")
 	case len(payers) > 1:
 		return "", "several accounts pay with its card: " + strings.Join(payers, ", "), nil
 	}
 	return "", "no account is known to pay with its card", nil
 }
 
+// only returns the one account in a list, if its bills are stored.
+func (m *Mailbox) only(names []string, what string) (account, reason string, err error) {
+	if !slices.Contains(m.enabled, names[0]) {
+		return "", what + names[0] + ", which is not enabled", nil
+	}
+	return names[0], "", nil
+}
+
+// known returns all accounts that there are: in the configuration, and those that
+// only the database still has.
+func (m *Mailbox) known(tx Tx) ([]string, error) {
+	names, err := tx.AccountNames()
+	for _, name := range m.accounts {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
 // objection says what speaks against the account that a notification was
 // addressed to: an address may be registered for another customer, or one
 // notification sent to several.
 func (m *Mailbox) objection(tx Tx, n *bill.Notification) (string, error) {
-	if len(m.accounts) == 1 {
-		return "", nil
+	known, err := m.known(tx)
+	if err != nil || len(known) == 1 {
+		return "", err
 	}
 	b := &n.Item.Bill
-	holders, err := m.holders(tx, b)
+	holders, err := holders(tx, known, b)
 	if err != nil {
 		return "", err
 	}
 	if len(holders) > 0 && !slices.Contains(holders, n.Account) {
 		return "it was sent to this account's address, and is a bill of " + strings.Join(holders, ", "), nil
 	}
-	payers, err := m.payers(tx, b.AssetID)
-	if err != nil {
-		return "", err
+	var payers []string
+	if b.AssetID != "" {
+		if payers, err = tx.Payers(b.AssetID); err != nil {
+			return "", err
+		}
 	}
 	if len(holders) == 0 && len(payers) > 0 && !slices.Contains(payers, n.Account) {
 		return "it was sent to this account's address, and its card is one of " + strings.Join(payers, ", "), nil
@@ -254,8 +283,8 @@ func (m *Mailbox) objection(tx Tx, n *bill.Notification) (string, error) {
 
 // holders returns the accounts that have a bill that may be this one, whoever
 // told of it: it is stored once, and the list decides where it stays.
-func (m *Mailbox) holders(tx Tx, b *bill.Bill) (names []string, err error) {
-	for _, name := range m.accounts {
+func holders(tx Tx, accounts []string, b *bill.Bill) (names []string, err error) {
+	for _, name := range accounts {
 		known, err := tx.KnownByOrders(name, []string{b.OrderNo})
 		if err != nil {
 			return nil, err
@@ -265,15 +294,6 @@ func (m *Mailbox) holders(tx Tx, b *bill.Bill) (names []string, err error) {
 		}
 	}
 	return names, nil
-}
-
-// payers returns the accounts that pay with a card.
-func (m *Mailbox) payers(tx Tx, assetID string) ([]string, error) {
-	if assetID == "" {
-		return nil, nil
-	}
-	names, err := tx.Payers(assetID)
-	return slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(m.accounts, name) }), err
 }
 
 // rowOf finds the row of a notified bill, nil for a bill that is new. The doubt

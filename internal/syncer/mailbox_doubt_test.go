@@ -165,3 +165,28 @@ func TestNotifiedInMilliseconds(t *testing.T) {
 	wantReceipt(t, "the notification again", w.notify("main", told), bill.Had)
 	w.equal("main", "")
 }
+
+// A bill of an account that is switched off, or gone from the configuration, is not
+// taken for one of the only account that is left.
+func TestNotificationForAnAccountThatIsOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	w.account("shop", "CUST2")
+	mine, theirs := entry("A", start.Add(-48*time.Hour)), entry("B", start.Add(-48*time.Hour))
+	theirs.AssetID = "CARD2"
+	w.ledger.Add("", mine)
+	w.ledger.Add("CUST2", theirs)
+	w.sync()
+	w.cfg.Accounts = w.cfg.Accounts[:1]
+	fresh, strange := entry("C", start.Add(-time.Minute)), entry("D", start.Add(-time.Minute))
+	fresh.AssetID, strange.AssetID = "CARD2", "CARD9"
+	for _, account := range []string{"", "main"} {
+		wantReceipt(t, "a change of a bill of shop, at "+account, w.notify(account, later(theirs, "REFUNDED", time.Hour)), bill.Kept)
+		wantReceipt(t, "a new one with its card, at "+account, w.notify(account, fresh), bill.Kept)
+	}
+	wantReceipt(t, "one with a card that nobody knows", w.notify("", strange), bill.Kept)
+	wantReceipt(t, "one of main", w.notify("", later(mine, "REFUNDED", time.Hour)), bill.Placed)
+	if got := w.query("SELECT account, order_no, bill_status FROM bills ORDER BY order_no"); !slices.Equal(got, []string{"main|A|REFUNDED", "shop|B|SUCCESS"}) {
+		t.Errorf("stored: %v", got)
+	}
+}

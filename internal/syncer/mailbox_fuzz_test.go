@@ -31,7 +31,7 @@ func FuzzDeliver(f *testing.F) {
 	w.sync()
 	st := w.open()
 	f.Cleanup(func() { _ = st.Close() })
-	box := syncer.NewMailbox([]string{"main", "shop"}, wrapped{Store: st}, worldfirst.DecodeItem, nop, w.now)
+	box := syncer.NewMailbox([]string{"main", "shop"}, []string{"main", "shop"}, wrapped{Store: st}, worldfirst.DecodeItem, nop, w.now)
 	f.Fuzz(func(t *testing.T, body []byte, named bool) {
 		n := bill.Notification{Item: worldfirst.DecodeItem(body), SentAt: w.now(), ReceivedAt: w.now()}
 		if named {

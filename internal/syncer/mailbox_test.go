@@ -25,7 +25,7 @@ func (w *world) mailbox(fn func(*syncer.Mailbox)) {
 	for _, a := range w.cfg.Accounts {
 		names = append(names, a.Name)
 	}
-	fn(syncer.NewMailbox(names, wrapped{Store: st}, worldfirst.DecodeItem, nop, w.now))
+	fn(syncer.NewMailbox(names, names, wrapped{Store: st}, worldfirst.DecodeItem, nop, w.now))
 }
 
 // notify delivers what the provider lists of a bill, and returns what became of

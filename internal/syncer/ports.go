@@ -61,6 +61,7 @@ type Tx interface {
 	UpdateNickName(id int64, name string) error
 	MarkNotified(id int64, at time.Time) error
 	KeepUnsaid(id int64) error
+	AccountNames() ([]string, error)
 	Payers(assetID string) ([]string, error)
 	StatusOf(id int64) (string, error)
 
