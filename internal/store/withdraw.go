@@ -101,15 +101,15 @@ func eachID(list string, fn func(int64)) error {
 	return nil
 }
 
-// LiveOutside returns when a live bill was made that is outside of a span: the
-// last one before it or, if there is none, the first one after it; zero if there
-// is neither.
+// LiveOutside returns when a bill was made that is listed and outside of a span:
+// the last one before it or, if there is none, the first one after it; zero if
+// there is neither. A bill that only a notification told of is none.
 func (t *Tx) LiveOutside(account string, from, to time.Time) (time.Time, error) {
 	var rows []stamp
 	err := t.rows("looking for another bill", &rows, `
 		SELECT coalesce(
-			(SELECT max(transaction_time) FROM bills WHERE account = ?1 AND transaction_time < ?2 AND withdrawn_at IS NULL),
-			(SELECT min(transaction_time) FROM bills WHERE account = ?1 AND transaction_time > ?3 AND withdrawn_at IS NULL))`,
+			(SELECT max(transaction_time) FROM bills WHERE account = ?1 AND transaction_time < ?2 AND withdrawn_at IS NULL AND notified_at IS NULL),
+			(SELECT min(transaction_time) FROM bills WHERE account = ?1 AND transaction_time > ?3 AND withdrawn_at IS NULL AND notified_at IS NULL))`,
 		account, text(from), text(to))
 	if err != nil {
 		return time.Time{}, err
