@@ -94,9 +94,13 @@ func (e *engine) storeItems(tx Tx, r *reading, page int, p bill.Page) (ids []int
 			if m == isRow && r.chase != nil {
 				m = isHeld
 			}
-			if m == isRow && older(&it.Bill, p.AskedAt, k, e.run) {
+			if m == isRow && older(&it.Bill, p.AskedAt, k, e.run, e.now()) {
 				m = isHeld // a bill does not go back: it may be another one
 			}
+		} else if k.RunID == notified && k.Hash != it.Bill.Hash && older(&it.Bill, p.AskedAt, k, e.run, e.now()) {
+			// The bill is sure, but what is stored of it may be another one's: the
+			// notification may not have said the number.
+			m = isHeld
 		}
 		if m == isHeld {
 			h := bill.HeldItem{Page: page, Position: i, OneAnswer: true, AskedAt: p.AskedAt, Item: *it}
@@ -270,7 +274,10 @@ func (e *engine) apply(tx Tx, r *reading, s *shelf, it *bill.Item, k *bill.Known
 		}
 		return k.ID, e.note(tx, r, it, k.ID, page)
 	}
-	if older(b, askedAt, k, e.run) && !r.twins {
+	// What a notification told and the list does not show for so long was about
+	// another bill.
+	outlived := r.pass.Rereads > 0 && k.RunID == notified && askedAt.Sub(k.ReadAt) > lagging
+	if older(b, askedAt, k, e.run, e.now()) && !r.twins && !outlived {
 		if r.pass.Rereads == 0 {
 			r.overtaken = b.OrderNo // by a replica that lags behind, or it is another bill: read again
 		}
@@ -324,12 +331,13 @@ func change(tx Tx, s *shelf, k *bill.Known, b *bill.Bill, now, askedAt time.Time
 // Where both carry the provider's time of change, that decides (API §9.5);
 // and a withdrawn bill comes back in whichever state; else, within a run, the
 // order in which they were asked for, or the notification came. Our clock is not
-// trusted from one run to another.
-func older(b *bill.Bill, askedAt time.Time, k *bill.Known, run *bill.Run) bool {
+// trusted from one run to another: what came in the future came before it was
+// set back.
+func older(b *bill.Bill, askedAt time.Time, k *bill.Known, run *bill.Run, now time.Time) bool {
 	if !k.Withdrawn && !b.LastUpdate.IsZero() && !k.LastUpdate.IsZero() && !sameChange(b.LastUpdate, k.LastUpdate) {
 		return b.LastUpdate.Before(k.LastUpdate)
 	}
-	meanwhile := k.RunID == run.ID || k.RunID == notified && !k.ReadAt.Before(run.StartedAt)
+	meanwhile := k.RunID == run.ID || k.RunID == notified && !k.ReadAt.Before(run.StartedAt) && !k.ReadAt.After(now)
 	return meanwhile && askedAt.Before(k.ReadAt)
 }
 

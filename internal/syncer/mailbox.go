@@ -133,6 +133,10 @@ func (m *Mailbox) settle(tx Tx, w bill.InboxEntry) (bool, error) {
 	return false, nil
 }
 
+// lagging is how long the list may take to show what a notification told. What
+// it has not shown by then was about another bill.
+const lagging = 24 * time.Hour
+
 // place stores a notification where it belongs. If it cannot tell where that is
 // the reason says why.
 func (m *Mailbox) place(tx Tx, n *bill.Notification) (receipt bill.Receipt, reason string, err error) {
@@ -310,7 +314,7 @@ func rowOf(tx Tx, n *bill.Notification, s *shelf) (k *bill.Known, doubt string, 
 			return k, "", nil
 		}
 	}
-	var rows, alike []*bill.Known
+	var rows []*bill.Known
 	for _, k := range s.sameKey(b) {
 		if !compatible(b, k) {
 			continue
@@ -319,24 +323,20 @@ func rowOf(tx Tx, n *bill.Notification, s *shelf) (k *bill.Known, doubt string, 
 			return k, "", nil
 		}
 		rows = append(rows, k)
-		if k.Bill().Alike(b) {
-			alike = append(alike, k)
-		}
-	}
-	if live := slices.DeleteFunc(slices.Clone(alike), func(k *bill.Known) bool { return k.Withdrawn }); len(live) > 0 {
-		alike = live
 	}
 	switch {
 	case len(rows) == 0:
 		return nil, "", nil
 	case !slices.ContainsFunc(rows, func(k *bill.Known) bool { return newer(n, k) }):
 		return rows[0], "", nil // whichever it is, nothing is to be done
-	case len(alike) == 0:
+	case len(rows) > 1:
+		// Also if one fits better: it may be an earlier state of another one,
+		// whose amount has changed since or that is listed no longer.
+		return nil, "it may be any of several bills of the order", nil
+	case !rows[0].Bill().Alike(b):
 		return nil, "it may be a bill of the order whose amount or card changed, or another one", nil
-	case len(alike) > 1:
-		return nil, "it may be any of several bills that look alike", nil
 	}
-	k = alike[0]
+	k = rows[0]
 	if b.BillNo == "" && k.BillNo == "" {
 		// Without a number a second bill of the same second looks like this.
 		status, err := tx.StatusOf(k.ID)

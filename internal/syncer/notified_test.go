@@ -5,8 +5,36 @@ import (
 	"testing"
 	"time"
 
+	"billsync/internal/bill"
+	"billsync/internal/simulator"
 	"billsync/internal/syncer"
 )
+
+// first one is again what the list says, although that is older.
+func TestNotificationTakenForAnotherBill(t *testing.T) {
+	t.Parallel()
+	for _, number := range []string{"", "B2"} {
+		w := newWorld(t, 30)
+		w.cfg.PageSize = 3
+		w.fill(9, 20)
+		first := entry("A", start.Add(-48*time.Hour))
+		first.BillNo = "B1"
+		w.ledger.Add("", first)
+		w.sync()
+		second := later(first, "REFUNDED", time.Hour)
+		second.BillNo = ""
+		wantReceipt(t, "a bill like it", w.notify("main", second), bill.Placed)
+		second.BillNo = number
+		w.ledger.Add("", second)
+		w.pass(time.Hour)
+		w.sync()
+		w.equal("main", "")
+		if got, want := w.query("SELECT coalesce(bill_no, ''), bill_status FROM bills WHERE order_no = 'A' ORDER BY bill_id"),
+			[]string{"B1|SUCCESS", number + "|REFUNDED"}; !slices.Equal(got, want) {
+			t.Errorf("stored: %v, want %v", got, want)
+		}
+	}
+}
 
 // lapsed.
 func TestNotifiedBillsAreNoLapse(t *testing.T) {
@@ -24,4 +52,68 @@ func TestNotifiedBillsAreNoLapse(t *testing.T) {
 	if got := w.query("SELECT order_no FROM bills WHERE order_no LIKE 'GHOST%' AND withdrawn_at IS NOT NULL ORDER BY 1"); !slices.Equal(got, []string{"GHOST1", "GHOST2"}) {
 		t.Errorf("withdrawn: %v, want both", got)
 	}
+}
+
+// list until the clock has caught up.
+func TestNotificationBeforeTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	w.fill(5, 20)
+	e := entry("A", start.Add(-48*time.Hour))
+	e.LastUpdate = time.Time{}
+	w.ledger.Add("", e)
+	w.sync()
+	e.Status = "WAITING_CLEARANCE"
+	w.pass(time.Hour)
+	wantReceipt(t, "what was true then", w.notify("main", e), bill.Placed)
+	w.ledger.Update("", "A", func(e *simulator.Entry) { e.Status = "REFUNDED" })
+	w.pass(-30 * time.Minute)
+	w.sync()
+	w.equal("main", "")
+}
+
+// may be of one that has changed since, or that is gone.
+func TestNotificationOfABillThatIsGone(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []bool{true, false} {
+		w := newWorld(t, 30)
+		w.fill(9, 20)
+		one := entry("A", start.Add(-48*time.Hour))
+		two := later(one, "FAILED", 2*time.Hour)
+		w.ledger.Add("", one, two)
+		w.sync()
+		now := []simulator.Entry{one}
+		if !gone {
+			changed := later(two, "FAILED", 3*time.Hour)
+			changed.Trade = &bill.Amount{Currency: "USD", Value: 7777}
+			now = append(now, changed)
+		}
+		w.ledger.Change("", func(es []simulator.Entry) []simulator.Entry {
+			return append(slices.DeleteFunc(es, func(x simulator.Entry) bool { return x.OrderNo == "A" }), now...)
+		})
+		w.pass(time.Hour)
+		w.sync()
+		wantReceipt(t, "an earlier state of the other one", w.notify("main", later(two, "WAITING_CLEARANCE", -time.Hour)), bill.Kept)
+		w.equal("main", "")
+	}
+}
+
+// bill, even if nothing else tells that.
+func TestNotifiedStateIsNeverListed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	w.fill(9, 20)
+	e := entry("A", start.Add(-48*time.Hour))
+	w.ledger.Add("", e)
+	w.sync()
+	wantReceipt(t, "news", w.notify("main", later(e, "REFUNDED", 2*time.Hour)), bill.Placed)
+	for _, tt := range []struct {
+		wait time.Duration
+		want string
+	}{{time.Hour, "REFUNDED"}, {22 * time.Hour, "REFUNDED"}, {2 * time.Hour, "SUCCESS"}} {
+		w.pass(tt.wait)
+		w.sync()
+		w.status("A", tt.want)
+	}
+	w.equal("main", "")
 }
