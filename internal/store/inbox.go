@@ -91,6 +91,17 @@ func (t *Tx) Inbox(after int64, limit int) ([]bill.InboxEntry, error) {
 	return out, nil
 }
 
+// ReadSince reports whether a pass over a time that began at some instant or
+// later is finished.
+func (t *Tx) ReadSince(account string, at, since time.Time) (bool, error) {
+	const edge = time.Second // the API may leave out what is at the ends of a span
+	var found []int
+	err := t.rows("looking for a reading", &found, `
+		SELECT 1 FROM passes WHERE account = ? AND state = 'done' AND span_start <= ? AND span_end >= ? AND begun_at >= ? LIMIT 1`,
+		account, text(at.Add(-edge)), text(at.Add(edge)), text(since))
+	return len(found) > 0, err
+}
+
 // A Notice is a notification that waits in the inbox, for people.
 type Notice struct {
 	ID         int64

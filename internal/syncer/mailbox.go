@@ -118,14 +118,18 @@ func (m *Mailbox) Settle(ctx context.Context) (settled int, err error) {
 	}
 }
 
-// settle reports whether an entry of the inbox could be placed.
+// settle reports whether an entry of the inbox could be placed, or need not be.
 func (m *Mailbox) settle(tx Tx, w bill.InboxEntry) (bool, error) {
 	n := bill.Notification{Account: w.Account, Item: m.decode(w.Raw), SentAt: w.SentAt, ReceivedAt: w.ReceivedAt}
 	receipt, _, err := m.place(tx, &n)
+	told := receipt == bill.Placed || receipt == bill.Had
+	if err == nil && receipt == bill.Kept {
+		told, err = listTold(tx, &n)
+	}
 	switch {
 	case err != nil:
 		return false, err
-	case receipt == bill.Placed, receipt == bill.Had:
+	case told:
 		return true, tx.TakeFromInbox(w.ID, m.now())
 	case n.Account == "" && len(m.hopeless) < maxHopeless:
 		m.hopeless[n.Item.Bill.AssetID] = true
@@ -136,6 +140,21 @@ func (m *Mailbox) settle(tx Tx, w bill.InboxEntry) (bool, error) {
 // lagging is how long the list may take to show what a notification told. What
 // it has not shown by then was about another bill.
 const lagging = 24 * time.Hour
+
+// listTold reports whether the list has shown the bills that a notification may
+// be about, so long after it came that it has no more to say: which of them it
+// was about will never be known.
+func listTold(tx Tx, n *bill.Notification) (bool, error) {
+	b := &n.Item.Bill
+	if n.Account == "" {
+		return false, nil
+	}
+	known, err := tx.KnownByOrders(n.Account, []string{b.OrderNo})
+	if err != nil || !slices.ContainsFunc(known, func(k bill.Known) bool { return k.Second == b.Second() && compatible(b, &k) }) {
+		return false, err
+	}
+	return tx.ReadSince(n.Account, b.TransactionTime, n.ReceivedAt.Add(lagging))
+}
 
 // place stores a notification where it belongs. If it cannot tell where that is
 // the reason says why.

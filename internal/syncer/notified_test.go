@@ -36,6 +36,37 @@ func TestNotificationTakenForAnotherBill(t *testing.T) {
 	}
 }
 
+// list was read a day later, it does not matter any more.
+func TestInboxIsToldByTheList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	w.fill(5, 20)
+	at := start.Add(-48 * time.Hour)
+	one, two := entry("A", at), entry("A", at)
+	w.ledger.Add("", one, two)
+	w.sync()
+	w.notify("main", later(two, "PARTIAL_REFUND", time.Hour))
+	refunded := later(two, "REFUNDED", 2*time.Hour) // the state before was never listed
+	w.ledger.Change("", func(es []simulator.Entry) []simulator.Entry {
+		es[slices.IndexFunc(es, func(x simulator.Entry) bool { return x.OrderNo == "A" })] = refunded
+		return es
+	})
+	for _, tt := range []struct {
+		wait    time.Duration
+		read    bool
+		settled int
+	}{{time.Hour, true, 0}, {22 * time.Hour, true, 0}, {2 * time.Hour, false, 0}, {0, true, 1}} {
+		w.pass(tt.wait)
+		if tt.read {
+			w.sync()
+		}
+		if n := w.settleInbox(); n != tt.settled {
+			t.Errorf("%s later, read %t: %d settled, want %d", tt.wait, tt.read, n, tt.settled)
+		}
+	}
+	w.equal("main", "")
+}
+
 // lapsed.
 func TestNotifiedBillsAreNoLapse(t *testing.T) {
 	t.Parallel()

@@ -67,6 +67,7 @@ type Tx interface {
 
 	PutInInbox(n *bill.Notification, reason string) (fresh bool, err error)
 	Inbox(after int64, limit int) ([]bill.InboxEntry, error)
+	ReadSince(account string, at, since time.Time) (bool, error)
 	TakeFromInbox(id int64, now time.Time) error
 
 	Reject(it *bill.Item, billID int64, reason string, p *bill.Pass, page int, now time.Time) error
