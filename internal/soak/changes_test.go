@@ -141,7 +141,7 @@ func (m *maker) touch(r *record, n news) {
 			r.update = m.src.clock
 		}
 	}
-	m.src.publish(r)
+	m.src.publish(r, m.now)
 }
 
 func later(a, b time.Time) time.Time {
@@ -223,7 +223,7 @@ func (m *maker) twin(customer string) string {
 	m.touch(t, added)
 	if how == "the same in every way" && r.billNo == "" {
 		t.update = r.update // in this as well
-		m.src.publish(t)
+		m.src.publish(t, m.now)
 	}
 	return fmt.Sprintf("twin %v of %v: %s", t, r, how)
 }
@@ -272,13 +272,7 @@ func (m *maker) refund(customer string) string {
 }
 
 func (m *maker) remove(customer string) string {
-	gone := 0
-	for _, r := range m.src.book(customer).records {
-		if !r.readable() {
-			gone++
-		}
-	}
-	if gone >= mostRemoved {
+	if m.src.unreadable(customer) >= mostRemoved {
 		return ""
 	}
 	r := m.src.pick(m.dice, customer, func(r *record) bool { return r.readable() && !r.badTrade && m.src.mayGo(r) })
@@ -288,6 +282,16 @@ func (m *maker) remove(customer string) string {
 	r.listed = false
 	m.touch(r, removed)
 	return fmt.Sprintf("remove %v", r)
+}
+
+// unreadable counts the records that are not listed as bills.
+func (s *source) unreadable(customer string) (n int) {
+	for _, r := range s.book(customer).records {
+		if !r.readable() {
+			n++
+		}
+	}
+	return n
 }
 
 // mayGo reports whether it stays clear which bill is which when r is no longer
@@ -311,7 +315,7 @@ func (m *maker) bringBack(customer string) string {
 		m.touch(r, added)
 	}
 	r.news |= added
-	m.src.publish(r)
+	m.src.publish(r, m.now)
 	return fmt.Sprintf("bring back %v", r)
 }
 
@@ -339,6 +343,7 @@ func (m *maker) redate(customer string) string {
 	}
 	said := fmt.Sprintf("redate %v to %s", r, stampOf(at))
 	r.at = at
+	r.letters, r.moved = nil, true // without its number they would be of another bill
 	m.touch(r, redated|content)
 	return said
 }
@@ -397,7 +402,7 @@ func (m *maker) garble(customer string) string {
 	}
 	r.garbage = m.rubbish(r)
 	r.news |= garbled
-	m.src.publish(r)
+	m.src.publish(r, m.now)
 	return fmt.Sprintf("garble %v: %s", r, r.garbage)
 }
 

@@ -61,6 +61,6 @@ func (w *world) list(records []*record, listed bool) {
 	for _, r := range records {
 		r.listed = listed
 		r.news |= added | removed
-		w.source.publish(r)
+		w.source.publish(r, w.clock.real())
 	}
 }

@@ -19,6 +19,8 @@ type row struct {
 	Time      string `db:"transaction_time"`
 	Date      string `db:"transaction_date"`
 	Withdrawn bool   `db:"withdrawn"`
+	Notified  string `db:"notified_at"`
+	Budget    string `db:"budget"`
 	Said      string `db:"said"`
 }
 
@@ -30,6 +32,7 @@ type pass struct {
 	End     string `db:"span_end"`
 	RunID   int64  `db:"run_id"`
 	Total   int    `db:"total_count"`
+	Begun   string `db:"begun_at"`
 }
 
 // A span is what a window or the tail says of itself.
@@ -49,11 +52,13 @@ type span struct {
 type look struct {
 	bills    []row
 	passes   []pass
-	spans    []span // in the order of time
-	states   int    // rows of bill_states
-	rejected int    // items that nobody understood
-	refused  int    // accounts that the API refuses
-	reading  int    // passes that were begun and are not finished
+	spans    []span   // in the order of time
+	inbox    []notice // that wait
+	accounts []string
+	states   int // rows of bill_states
+	rejected int // items that nobody understood
+	refused  int // accounts that the API refuses
+	reading  int // passes that were begun and are not finished
 	lastRun  int64
 	runs     int
 	running  int // runs that say they are still under way
@@ -94,9 +99,10 @@ func (w *world) look() *look {
 		into  any
 		query string
 	}{
-		{&l.bills, `SELECT bill_id, account, order_no, transaction_time, transaction_date, withdrawn_at IS NOT NULL AS withdrawn, ` +
+		{&l.bills, `SELECT bill_id, account, order_no, transaction_time, transaction_date, withdrawn_at IS NOT NULL AS withdrawn, coalesce(notified_at, '') AS notified_at,
+			coalesce(budget_account_id || metadata, '') AS budget, ` +
 			saidColumns + ` AS said FROM bills ORDER BY bill_id`},
-		{&l.passes, `SELECT pass_id, account, span_start, span_end, run_id, total_count FROM passes WHERE state = 'done' ORDER BY pass_id`},
+		{&l.passes, `SELECT pass_id, account, span_start, span_end, run_id, total_count, begun_at FROM passes WHERE state = 'done' ORDER BY pass_id`},
 		{&l.spans, `SELECT account, 0 AS tail, window_start AS span_start, window_end AS span_end,
 				CASE WHEN reread_failed_at IS NULL THEN state ELSE 'failed' END AS state, coalesce(proved_at, '') AS proved_at,
 				coalesce(next_attempt_at, '') AS next_attempt_at, reread_at IS NOT NULL AS reread, coalesce(last_error, '') AS last_error
@@ -104,6 +110,8 @@ func (w *world) look() *look {
 			SELECT account, 1, covered_from, coalesce(proved_until, covered_from), state, coalesce(proved_at, ''),
 				coalesce(next_attempt_at, ''), 0, coalesce(last_error, '')
 			FROM tails ORDER BY 1, 3, 4`},
+		{&l.inbox, `SELECT notification_id, coalesce(order_no, '') AS order_no, reason, received_at, transaction_time, raw FROM inbox WHERE resolved_at IS NULL AND accepted_at IS NULL`},
+		{&l.accounts, "SELECT account FROM accounts"},
 	} {
 		if err := db.Select(q.into, q.query); err != nil {
 			w.fail("%s: %v", q.query, err)

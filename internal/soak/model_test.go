@@ -61,11 +61,11 @@ func folder(t *testing.T) string {
 }
 
 // A tally is what all seeds did together.
-type tally struct{ runs, kills, bills, states, requests atomic.Int64 }
+type tally struct{ runs, kills, bills, states, requests, mailed atomic.Int64 }
 
 func (t *tally) String() string {
-	return fmt.Sprintf("%d runs, %d of them killed, %d requests; %d bills with %d earlier states",
-		t.runs.Load(), t.kills.Load(), t.requests.Load(), t.bills.Load(), t.states.Load())
+	return fmt.Sprintf("%d runs, %d of them killed, %d requests; %d bills with %d earlier states; %d notifications",
+		t.runs.Load(), t.kills.Load(), t.requests.Load(), t.bills.Load(), t.states.Load(), t.mailed.Load())
 }
 
 // live lives one seed and returns what went wrong, for people; nothing if all
@@ -123,4 +123,7 @@ func (t *tally) add(w *world) {
 	t.states.Add(int64(w.seen.last.states))
 	t.runs.Add(int64(w.runs))
 	t.kills.Add(int64(w.kills))
+	if w.postman != nil {
+		t.mailed.Add(int64(w.postman.mailed))
+	}
 }

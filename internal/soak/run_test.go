@@ -70,6 +70,7 @@ func (w *world) try(t *trial, acts map[int][]func(), killAt int, process bool) {
 	for _, line := range w.asked.takeSaid() {
 		w.note("%s", line)
 	}
+	w.asked.judge(w)
 	w.runs++
 	if t.killed {
 		w.kills++

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,8 @@ type record struct {
 	json    json.RawMessage
 	news    news
 	serial  int
+	letters []*letter // every state there was, the last one last
+	moved   bool      // its time was another one
 }
 
 // readable reports whether the record is listed as a bill.
@@ -80,8 +83,8 @@ func (s *source) book(customer string) *book {
 	return b
 }
 
-// publish makes a record's present state what is listed.
-func (s *source) publish(r *record) {
+// publish makes a record's present state what is listed from now on.
+func (s *source) publish(r *record, now time.Time) {
 	b := s.book(r.customer)
 	s.changes++
 	b.changed = s.changes
@@ -89,6 +92,9 @@ func (s *source) publish(r *record) {
 	if o == nil {
 		o = &order{said: map[string]bool{}}
 		b.orders[r.order] = o
+	}
+	if !strings.HasSuffix(r.card, r.customer) {
+		r.card += r.customer // a card belongs to one account
 	}
 	if r.serial == 0 {
 		s.serial++
@@ -99,6 +105,9 @@ func (s *source) publish(r *record) {
 	r.json = s.spelling.item(r.order, &r.state)
 	if r.readable() {
 		o.said[r.state.String()] = true
+	}
+	if r.garbage == nil && (len(r.letters) == 0 || r.letters[len(r.letters)-1].state != r.state) {
+		s.keep(r, now)
 	}
 	b.sort()
 }
@@ -114,6 +123,7 @@ func (b *book) sort() {
 
 // spell writes all bills anew in another spelling, which changes nothing.
 func (s *source) spell(sp spelling) {
+	sp.budgets = s.spelling.budgets
 	s.spelling = sp
 	for _, b := range s.books {
 		for _, r := range b.records {

@@ -60,11 +60,22 @@ type spelling struct {
 	reverse   bool // the order of the keys
 	bare      bool // amounts are numbers, not texts
 	zone      *time.Location
-	nickNames int // the cards are called differently
+	nickNames int  // the cards are called differently
+	budgets   bool // the list names the budget account, and metadata
 }
 
 // item writes a bill as the API lists it.
 func (sp spelling) item(order string, s *state) json.RawMessage {
+	return sp.write(order, s, sp.budgets)
+}
+
+// notification writes a bill as a notification tells of it: without what only
+// the list has.
+func (sp spelling) notification(order string, s *state) json.RawMessage {
+	return sp.write(order, s, false)
+}
+
+func (sp spelling) write(order string, s *state, budget bool) json.RawMessage {
 	type member struct {
 		name  string
 		value any
@@ -72,7 +83,7 @@ func (sp spelling) item(order string, s *state) json.RawMessage {
 	members := []member{
 		{"orderNo", order}, {"assetId", s.card}, {"maskedCardNo", "555555******" + s.last4},
 		{"transactionTime", s.at.In(sp.zone).Format("2006-01-02T15:04:05.999-07:00")},
-		{"merchantName", s.merchant}, {"billType", "CARD_PAYMENT"}, {"billStatus", s.status}, {"tradeCountry", "US"},
+		{"billType", "CARD_PAYMENT"}, {"billStatus", s.status}, {"tradeCountry", "US"},
 		{"exchangeRate", s.rate}, {"cardNickName", fmt.Sprintf("card %d", sp.nickNames)},
 	}
 	amount := func(name string, m money, bad bool) {
@@ -91,6 +102,12 @@ func (sp spelling) item(order string, s *state) json.RawMessage {
 	amount("tradeAmount", s.trade, s.badTrade)
 	amount("outAmount", s.out, false)
 	amount("inAmount", s.in, false)
+	if s.merchant != "" {
+		members = append(members, member{"merchantName", s.merchant})
+	}
+	if budget {
+		members = append(members, member{"budgetAccountId", "BUDGET"}, member{"metadata", map[string]any{"project": order}})
+	}
 	if s.billNo != "" {
 		members = append(members, member{"billNo", s.billNo})
 	}

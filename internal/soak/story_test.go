@@ -39,6 +39,7 @@ func (w *world) live() {
 	for i := range d.between(3, 9) {
 		w.note("step %d at %s", i+1, stampOf(w.clock.now()))
 		w.prepare()
+		w.mail()
 		if withdraws && d.chance(2) {
 			w.lapse()
 		}
@@ -49,9 +50,9 @@ func (w *world) live() {
 
 func (w *world) describe() string {
 	s := &w.settings
-	return fmt.Sprintf("%d accounts, history from %s in %s, window_days %d, page_size %d, tail_days %d, refresh_days %d, concurrency %d; API: ascending %t, ends excluded %t %t, pages of at most %d, signed %t; last update: %d",
+	return fmt.Sprintf("%d accounts, history from %s in %s, window_days %d, page_size %d, tail_days %d, refresh_days %d, concurrency %d; API: ascending %t, ends excluded %t %t, pages of at most %d, signed %t; last update: %d; notifications: %v",
 		len(s.accounts), s.start.Format(time.DateOnly), s.zone, s.windowDays, s.pageSize, s.tailDays, s.refreshDays, s.parallel,
-		w.api.Ascending, w.api.ExcludeStart, w.api.ExcludeEnd, w.api.MaxPageSize, w.signed, w.source.updates)
+		w.api.Ascending, w.api.ExcludeStart, w.api.ExcludeEnd, w.api.MaxPageSize, w.signed, w.source.updates, w.postman)
 }
 
 func (w *world) customers() []string {
@@ -98,7 +99,7 @@ func (w *world) prepare() {
 	}
 	if d.chance(20) {
 		w.source.mu.Lock()
-		w.source.spell(spelling{d.chance(50), d.chance(50), location(one(d, zones...)), d.IntN(3)})
+		w.source.spell(spelling{reverse: d.chance(50), bare: d.chance(50), zone: location(one(d, zones...)), nickNames: d.IntN(3)})
 		w.source.mu.Unlock()
 		w.note("  the same in another spelling")
 	}
@@ -145,6 +146,7 @@ func (w *world) runSomehow() {
 			})
 		}
 	}
+	acts = w.mailDuring(acts)
 	endAt, process := 0, false
 	switch n := d.IntN(100); {
 	case n < 4:
@@ -207,6 +209,7 @@ func (w *world) end() {
 		}
 	}
 	w.note("  at %s", stampOf(w.clock.now()))
+	w.mail()
 	t := w.quietly(job{Retry: true, RetryNow: true})
 	if t.code != exitDone && t.code != exitIncomplete {
 		w.fail("%v at the end: exit code %d: %s", &t.job, t.code, t.said)
@@ -214,6 +217,7 @@ func (w *world) end() {
 	if !resolves {
 		w.accept()
 	}
+	w.mail()
 	last := job{Full: true}
 	if w.dice.chance(50) && w.refreshWillDo() {
 		last = job{Refresh: true}
@@ -225,7 +229,7 @@ func (w *world) end() {
 	if w.dice.chance(40) {
 		before := w.seen.last
 		w.source.mu.Lock()
-		w.source.spell(spelling{w.dice.chance(50), w.dice.chance(50), time.UTC, 7})
+		w.source.spell(spelling{reverse: w.dice.chance(50), bare: w.dice.chance(50), zone: time.UTC, nickNames: 7})
 		w.source.mu.Unlock()
 		if t = w.quietly(job{Full: true}); t.code != exitDone {
 			w.fail("%v once more: exit code %d: %s", &t.job, t.code, t.said)
@@ -274,8 +278,9 @@ func (w *world) equal(t *trial) {
 	defer w.source.mu.Unlock()
 	l := w.seen.last
 	for _, a := range w.accounts {
-		w.compare(l, a.name, oldest(l, a.name).Add(edge), t.began.Add(-settleTime-2*time.Second), "at the end, of "+a.name)
+		w.compare(l, a.name, oldest(l, a.name).Add(edge), t.began.Add(-settleTime-2*time.Second), t.began, "at the end, of "+a.name)
 	}
+	w.checkInbox(l, t)
 	if l.rejected > 0 || l.running > 0 {
 		w.fail("at the end %d items are not understood and %d runs under way", l.rejected, l.running)
 	}

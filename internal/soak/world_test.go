@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -113,7 +114,10 @@ type world struct {
 	log      []string
 
 	seen        memory
-	ending      bool // the source is at rest for good
+	postman     *postman      // brings notifications; nil: there are none
+	known       []string      // accounts that the database knows
+	skew        time.Duration // how far the provider's clock is ahead
+	ending      bool          // the source is at rest for good
 	runs, kills int
 	setBack     bool // the program's clock went backwards at some time
 }
@@ -151,13 +155,15 @@ func newWorld(seed uint64, dir string) *world {
 	w.signed = d.chance(20)
 	w.dirty = d.chance(35)
 	w.asked = &script{}
-	skew := time.Duration(0)
+	if w.postman = newPostman(seed); w.postman != nil {
+		w.source.spelling.budgets = w.postman.dice.chance(40)
+	}
 	if d.chance(30) {
-		skew = d.span(-10*time.Minute, 10*time.Minute)
+		w.skew = d.span(-10*time.Minute, 10*time.Minute)
 	}
 	w.api = simulator.Options{
 		Book: w.source, ClientID: clientID, ClientKeys: []*rsa.PublicKey{&keys().key.PublicKey}, Key: keys().key,
-		Now: func() time.Time { return w.clock.real().Add(skew) }, Log: zerolog.Nop(),
+		Now: func() time.Time { return w.clock.real().Add(w.skew) }, Log: zerolog.Nop(),
 		Unsigned: !w.signed, Ascending: d.chance(40), ExcludeStart: d.chance(20), ExcludeEnd: d.chance(20), IntegersAsStrings: d.chance(20),
 	}
 	if d.chance(15) {
@@ -191,7 +197,8 @@ type script struct {
 	n    int
 	acts map[int][]func()
 	said []string
-	made int // requests of the run that ended last
+	made int   // requests of the run that ended last
+	err  error // of what happened at a request
 }
 
 // begin starts a new run.
@@ -208,6 +215,19 @@ func (s *script) next() {
 	s.n++
 	for _, act := range s.acts[s.n] {
 		act()
+	}
+}
+
+// failed keeps an error until the seed's own goroutine asks for it: a panic in
+// one of the simulator's would only break a connection.
+func (s *script) failed(err error) { s.err = errors.Join(s.err, err) }
+
+// judge ends the seed if something failed.
+func (s *script) judge(w *world) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		w.fail("delivering notifications: %v", s.err)
 	}
 }
 
