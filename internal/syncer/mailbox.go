@@ -382,6 +382,9 @@ func newer(n *bill.Notification, k *bill.Known) bool {
 	if told.IsZero() {
 		told = n.SentAt
 	}
+	if told.After(n.ReceivedAt) { // by a clock that is ahead of ours
+		told = n.ReceivedAt
+	}
 	stored := k.LastUpdate
 	if stored.IsZero() {
 		stored = k.ReadAt

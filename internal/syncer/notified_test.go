@@ -148,3 +148,24 @@ func TestNotifiedStateIsNeverListed(t *testing.T) {
 	}
 	w.equal("main", "")
 }
+
+// A notification that waited is not newer than what the list was read to say
+// meanwhile, however far the provider's clock is ahead of ours.
+func TestNotificationByAClockAhead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	w.account("shop", "CUST2")
+	w.fill(3, 20)
+	w.sync()
+	e := entry("A", start.Add(-48*time.Hour))
+	e.AssetID, e.Status, e.LastUpdate = "CARD9", "WAITING_CLEARANCE", start.Add(3*time.Hour)
+	wantReceipt(t, "of a card nobody knows", w.notify("", e), bill.Kept)
+	e.Status, e.LastUpdate = "REFUNDED", time.Time{}
+	w.ledger.Add("CUST2", e)
+	w.pass(time.Hour)
+	w.sync()
+	if n := w.settleInbox(); n != 1 {
+		t.Errorf("%d settled, want it", n)
+	}
+	w.equal("shop", "CUST2")
+}
