@@ -111,7 +111,7 @@ func realisticPage(t testing.TB) []byte {
 // its bills: checking the JSON, taking it apart, removing card numbers, hashing.
 func BenchmarkDecodePage(b *testing.B) {
 	body := realisticPage(b)
-	env, _ := readEnvelope(body)
+	env, _ := readEnvelope(body, nil)
 	page, err := decodePage(env.doc, "")
 	if err != nil || len(page.Items) != benchBills {
 		b.Fatal(err, len(page.Items))
@@ -121,7 +121,7 @@ func BenchmarkDecodePage(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
-				env, ok := readEnvelope(body)
+				env, ok := readEnvelope(body, nil)
 				if !ok {
 					b.Fatal("no result")
 				}

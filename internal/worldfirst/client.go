@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -207,6 +208,8 @@ type call struct {
 	// private: question and answer hold what must not stay anywhere. Neither
 	// body is kept as evidence, and the answer is overwritten once it is decoded.
 	private bool
+	// secrets are what the body holds and nobody may repeat, beside the access token.
+	secrets []string
 	noToken bool // the call is the one that gets the token
 	once    bool // no quick tries: what was lost must not be sent again unseen
 
@@ -250,6 +253,7 @@ func (c *Client) ask(ctx context.Context, q call, decode func(*document) error, 
 		f.Advice, f.Err = err.Error(), err
 		return f
 	}
+	q.secrets = append(slices.Clone(q.secrets), used) // it may still be named
 	return c.insist(ctx, q, decode, done)
 }
 
@@ -316,6 +320,7 @@ func (c *Client) try(ctx context.Context, q call, decode func(*document) error, 
 	if errors.As(err, &broken) {
 		r = broken.reply
 	}
+	r.hide = &mask{secrets: append(slices.Clone(q.secrets), req.Header.Get("Access-Token"))}
 	if q.private {
 		defer func() { clear(r.body[:cap(r.body)]) }()
 	}
@@ -326,12 +331,7 @@ func (c *Client) try(ctx context.Context, q call, decode func(*document) error, 
 		if t.sentAt.IsZero() { // a layer of ours gave up before the network
 			return fmt.Errorf("%s: %w", q.op, err)
 		}
-		f := networkFailure(q.op, c.base.Host, c.cfg.Timeout, err)
-		if q.private {
-			withhold(f, c.base.Host)
-		}
-		f.Exchange = evidence(q, t, r)
-		return f
+		return c.told(q, t, r, networkFailure(q.op, c.base.Host, c.cfg.Timeout, r.hide, err))
 	}
 	var check func(reply) error
 	if len(c.cfg.ServerKeys) > 0 {
@@ -347,14 +347,21 @@ func (c *Client) try(ctx context.Context, q call, decode func(*document) error, 
 			}
 			return nil
 		}
+		err = r.hide.hideQuoted(r.body, err)
 		f = newFailure(q.op, bill.NoAnswer, codeBadAnswer, "the answer is incomplete: "+err.Error())
 		f.HTTPStatus, f.Err = r.status, err
 	}
-	if q.private {
-		withhold(f, c.base.Host)
-	}
 	if f.SlowDown {
 		c.pace.slowDown(t.sentAt)
+	}
+	return c.told(q, t, r, f)
+}
+
+// told makes a failure one that may be seen, with its evidence.
+func (c *Client) told(q call, t *trace, r reply, f *bill.Failure) *bill.Failure {
+	r.hide.hideFailure(f)
+	if q.private {
+		withhold(f, c.base.Host)
 	}
 	f.Exchange = evidence(q, t, r)
 	return f
@@ -404,7 +411,7 @@ func (c *Client) send(req *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{resp.StatusCode, resp.Header, resp.Body.(*receivedBody).all}, nil
+	return reply{status: resp.StatusCode, header: resp.Header, body: resp.Body.(*receivedBody).all}, nil
 }
 
 // verify checks the signature of an answer (API §4.3).

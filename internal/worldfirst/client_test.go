@@ -264,7 +264,7 @@ func TestExplain(t *testing.T) {
 		{&net.DNSError{Name: "h", IsTimeout: true}, codeDNS},
 		{errors.New("something\nelse"), codeConnection},
 	} {
-		code, message := explain("host", time.Second, tt.err)
+		code, message := explain("host", time.Second, nil, tt.err)
 		if code != tt.code || strings.Contains(message, "secret") || strings.Contains(message, "\n") {
 			t.Errorf("explain(%v) = %s, %q, want %s", tt.err, code, message, tt.code)
 		}

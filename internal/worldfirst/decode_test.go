@@ -27,7 +27,7 @@ import (
 
 func samplePage(t testing.TB, name string) bill.Page {
 	t.Helper()
-	env, ok := readEnvelope(sample(t, name))
+	env, ok := readEnvelope(sample(t, name), nil)
 	if !ok {
 		t.Fatalf("%s is no result", name)
 	}
@@ -303,7 +303,7 @@ func TestPagesAreApart(t *testing.T) {
 func TestUnchangedNeedsAList(t *testing.T) {
 	t.Parallel()
 	for in, isList := range map[string]bool{`"billList":{}`: false, `"billList":"x"`: false, `"billList":null`: true, `"x":1`: true} {
-		env, _ := readEnvelope([]byte(yesWith(`"totalCount":0,` + in)))
+		env, _ := readEnvelope([]byte(yesWith(`"totalCount":0,`+in)), nil)
 		sum := sha256.Sum256(billList(env))
 		page, err := decodePage(env.doc, hex.EncodeToString(sum[:16]))
 		if (err == nil) != isList || page.Unchanged != isList || page.Count != 0 || page.List != nil {
@@ -449,7 +449,7 @@ func TestDecodeItemKeepsItsOwnBytes(t *testing.T) {
 
 func FuzzDecodeItem(f *testing.F) {
 	for _, name := range []string{"success", "variants", "same-orderno"} {
-		env, _ := readEnvelope(sample(f, "queryBillList.response."+name+".json"))
+		env, _ := readEnvelope(sample(f, "queryBillList.response."+name+".json"), nil)
 		for _, raw := range plainAppendElements(nil, billList(env)) {
 			f.Add(raw)
 		}

@@ -22,17 +22,17 @@ func evidence(c call, t *trace, r reply) *bill.Exchange {
 	}
 	request, response := withheld, withheld
 	if !c.private {
-		request, response = evidenceBody(c.body), evidenceBody(r.body)
+		request, response = evidenceBody(r.hide.hideBody(c.body)), evidenceBody(r.hide.hideBody(r.body))
 	}
 	return &bill.Exchange{
 		SentAt:          t.sentAt.UTC(),
 		AnsweredAt:      t.answeredAt.UTC(),
 		Method:          http.MethodPost,
 		Path:            c.path,
-		RequestHeaders:  headerLines(t.header),
+		RequestHeaders:  headerLines(t.header, r.hide),
 		RequestBody:     request,
 		HTTPStatus:      r.status,
-		ResponseHeaders: headerLines(r.header),
+		ResponseHeaders: headerLines(r.header, r.hide),
 		ResponseBody:    response,
 	}
 }
@@ -62,11 +62,11 @@ func evidenceBody(body []byte) string {
 }
 
 // headerLines writes headers one per line, sorted by name.
-func headerLines(h http.Header) string {
+func headerLines(h http.Header, hide *mask) string {
 	var lines []string
 	for name, values := range h {
 		for _, value := range values {
-			lines = append(lines, name+": "+shownHeader(name, value))
+			lines = append(lines, hide.hide(name)+": "+hide.hide(shownHeader(name, hide.hide(value))))
 		}
 	}
 	slices.Sort(lines)

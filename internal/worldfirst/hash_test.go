@@ -156,7 +156,7 @@ func TestHashProperties(t *testing.T) {
 // nothing, and then says something else, which must show.
 func FuzzHash(f *testing.F) {
 	for _, name := range []string{"success", "variants", "same-orderno"} {
-		env, _ := readEnvelope(sample(f, "queryBillList.response."+name+".json"))
+		env, _ := readEnvelope(sample(f, "queryBillList.response."+name+".json"), nil)
 		for i, raw := range plainAppendElements(nil, billList(env)) {
 			f.Add(raw, uint64(i))
 		}

@@ -16,6 +16,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   []byte
+	hide   *mask // the secrets that the request held
 }
 
 // judge decides what an answer says (API §5): a result to be used, or the
@@ -42,7 +43,7 @@ func judge(op string, r reply, check func(reply) error, now time.Time) (envelope
 	var env envelope
 	var isResult bool
 	if !compressed { // what was compressed is not what was signed
-		env, isResult = readEnvelope(r.body)
+		env, isResult = readEnvelope(r.body, r.hide)
 	}
 
 	if isResult && env.status == "U" {

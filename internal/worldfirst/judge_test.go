@@ -186,7 +186,7 @@ func TestJudgeWithoutServerKeys(t *testing.T) {
 		{401, result("INVALID_CLIENT", "F"), bill.RefusedUs, "INVALID_CLIENT"},
 		{403, yes, bill.RefusedUs, "HTTP_403"},
 	} {
-		_, f := judge("op", reply{tt.status, http.Header{}, []byte(tt.body)}, nil, time.Now())
+		_, f := judge("op", reply{tt.status, http.Header{}, []byte(tt.body), nil}, nil, time.Now())
 		switch {
 		case tt.outcome == 0 && f != nil, tt.outcome != 0 && (f == nil || f.Outcome != tt.outcome || f.Code != tt.code || f.Unverified):
 			t.Errorf("HTTP %d %s: %+v, want %v %s", tt.status, tt.body, f, tt.outcome, tt.code)
@@ -211,7 +211,7 @@ func TestUnbelievedAnswers(t *testing.T) {
 		{401, result("INVALID_CLIENT", "F"), "HTTP_401", "HTTP 401 Unauthorized; unverified reason: words of the provider (INVALID_CLIENT)", []string{"HTTP_401"}},
 		{403, yes, "HTTP_403", "HTTP 403 Forbidden, although the result says success", []string{"HTTP_403"}},
 	} {
-		_, f := judge("op", reply{tt.status, http.Header{}, []byte(tt.body)}, forged, time.Now())
+		_, f := judge("op", reply{tt.status, http.Header{}, []byte(tt.body), nil}, forged, time.Now())
 		want := AdviceFor(tt.advice[0])
 		if len(tt.advice) > 1 {
 			want += " Should the reason it names be right: " + AdviceFor(tt.advice[1])
@@ -278,7 +278,7 @@ func TestCodes(t *testing.T) {
 		if want == bill.Unknown {
 			status = "U"
 		}
-		_, f := judge(opQueryBillList, reply{200, http.Header{}, []byte(result(info.Code, status))}, nil, time.Now())
+		_, f := judge(opQueryBillList, reply{200, http.Header{}, []byte(result(info.Code, status)), nil}, nil, time.Now())
 		if f == nil || f.Outcome != want || f.Code != info.Code || f.Advice != info.Advice || f.Message != "words of the provider" ||
 			f.SlowDown != (info.Code == "REQUEST_TRAFFIC_EXCEED_LIMIT") || f.BadSpan != (info.Code == "PARAM_ILLEGAL") || f.TokenExpired != (info.Code == "ACCESS_TOKEN_EXPIRED") ||
 			f.Repeated != (info.Code == "REPEAT_REQUEST") {
@@ -322,7 +322,7 @@ func TestJudgeSamples(t *testing.T) {
 		"U.UNKNOWN_EXCEPTION":            {bill.Unknown, "API failed due to unknown reason."},
 		"gateway-short-names":            {bill.RefusedRequest, "illegal parameter"},
 	} {
-		_, f := judge("op", reply{200, http.Header{}, sample(t, "result."+name+".json")}, nil, time.Now())
+		_, f := judge("op", reply{200, http.Header{}, sample(t, "result."+name+".json"), nil}, nil, time.Now())
 		if f == nil || f.Outcome != want.outcome || f.Message != want.message {
 			t.Errorf("%s: %+v, want %v %q", name, f, want.outcome, want.message)
 		}
@@ -333,11 +333,11 @@ func TestMessageIsOneScrubbedLine(t *testing.T) {
 	t.Parallel()
 	words, _ := json.Marshal("card 4111111111111111\r\n\trefused \x1b[31m\u009b2J" + strings.Repeat("é", 1000))
 	body := fmt.Sprintf(`{"result":{"resultCode":"A\nB","resultStatus":"F","resultMessage":%s}}`, words)
-	_, f := judge("op", reply{200, http.Header{}, []byte(body)}, nil, time.Now())
+	_, f := judge("op", reply{200, http.Header{}, []byte(body), nil}, nil, time.Now())
 	if !strings.HasPrefix(f.Message, "card ****1111 refused [31m2Jé") || !isLine(f.Error()) || len([]rune(f.Message)) > maxMessage+1 || f.Code != "A B" {
 		t.Errorf("message %q, code %q", f.Message, f.Code)
 	}
-	_, f = judge("op", reply{200, http.Header{}, []byte(`{"result":{"resultCode":"RISK_REJECT","resultStatus":"F"}}`)}, nil, time.Now())
+	_, f = judge("op", reply{200, http.Header{}, []byte(`{"result":{"resultCode":"RISK_REJECT","resultStatus":"F"}}`), nil}, nil, time.Now())
 	if f.Message != "refused for security reasons" {
 		t.Errorf("without words the message is %q", f.Message)
 	}
@@ -353,7 +353,7 @@ func TestBadCounts(t *testing.T) {
 		`"` + strings.Repeat("é", 90) + `"`: `totalCount is "` + strings.Repeat("é", 30) + `", not a whole number from 0`,
 		`null`:                              "totalCount is missing",
 	} {
-		env, _ := readEnvelope([]byte(yesWith(`"totalCount":` + in)))
+		env, _ := readEnvelope([]byte(yesWith(`"totalCount":`+in)), nil)
 		if _, err := decodePage(env.doc, ""); err == nil || err.Error() != want {
 			t.Errorf("totalCount %s: %v, want %s", in, err, want)
 		}
@@ -381,7 +381,7 @@ func FuzzDecodePage(f *testing.F) {
 	}
 	f.Add(sample(f, "result.gateway-short-names.json"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		env, ok := readEnvelope(body)
+		env, ok := readEnvelope(body, nil)
 		// encoding/json, kept from matching names in any case, reads the same.
 		var members, result map[string]any
 		if json.Valid(body) {
@@ -463,7 +463,7 @@ func FuzzDecodePage(f *testing.F) {
 		if err := json.Unmarshal(again, &raws); err != nil {
 			t.Fatal(err)
 		}
-		env, _ = readEnvelope(again)
+		env, _ = readEnvelope(again, nil)
 		if other, err := decodePage(env.doc, ""); err != nil || other.Hash != page.Hash {
 			t.Fatalf("%q and %q have other hashes, %v", body, again, err)
 		}

@@ -171,7 +171,7 @@ func (w *wholeBody) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer resp.Body.Close()
 	body, err := readBody(resp.Body, resp.ContentLength, w.limit)
 	if err != nil {
-		return nil, &brokenBody{reply{resp.StatusCode, resp.Header, body[:min(len(body), maxEvidence)]}, err}
+		return nil, &brokenBody{reply{status: resp.StatusCode, header: resp.Header, body: body[:min(len(body), maxEvidence)]}, err}
 	}
 	resp.Body = &receivedBody{bytes.NewReader(body), body}
 	return resp, nil

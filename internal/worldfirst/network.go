@@ -41,8 +41,8 @@ func newTransport(timeout time.Duration, concurrency int) *http.Transport {
 
 // networkFailure turns what the layers below say about a request that brought
 // no whole answer into words for people.
-func networkFailure(op, host string, timeout time.Duration, err error) *bill.Failure {
-	code, message := explain(host, timeout, err)
+func networkFailure(op, host string, timeout time.Duration, hide *mask, err error) *bill.Failure {
+	code, message := explain(host, timeout, hide, err)
 	f := newFailure(op, bill.NoAnswer, code, message)
 	f.Err = err
 	var broken *brokenBody
@@ -52,7 +52,7 @@ func networkFailure(op, host string, timeout time.Duration, err error) *bill.Fai
 	return f
 }
 
-func explain(host string, timeout time.Duration, err error) (code, message string) {
+func explain(host string, timeout time.Duration, hide *mask, err error) (code, message string) {
 	var (
 		broken  *brokenBody
 		op      *net.OpError
@@ -93,7 +93,7 @@ func explain(host string, timeout time.Duration, err error) (code, message strin
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return codeConnection, "there is no way to " + host + " on the network"
 	}
-	return codeConnection, unexplained(host) + oneLine(err.Error(), maxMessage)
+	return codeConnection, unexplained(host) + oneLine(hide.hide(err.Error()), maxMessage)
 }
 
 // unexplained is how a message begins that goes on in the words of net/http.

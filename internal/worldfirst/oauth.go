@@ -41,6 +41,7 @@ func (c *Client) ApplyToken(ctx context.Context, acct bill.Account, q TokenReque
 	var g token.Grant
 	err = c.ask(ctx, call{
 		op: opApplyToken, path: ApplyTokenPath, account: acct.Name, body: encoded, private: true, noToken: true, once: true,
+		secrets: []string{string(q.AuthCode.Reveal()), string(q.RefreshToken.Reveal())},
 	}, func(doc *document) error {
 		var err error
 		g, err = decodeGrant(doc)

@@ -20,8 +20,9 @@ type envelope struct {
 }
 
 // readEnvelope takes a body apart. It reports false for everything that is no
-// result: another status than S, F and U counts as none (API §5).
-func readEnvelope(body []byte) (envelope, bool) {
+// result: another status than S, F and U counts as none (API §5). Secrets are
+// hidden in its words before they are cut.
+func readEnvelope(body []byte, hide *mask) (envelope, bool) {
 	doc := documents.Get().(*document)
 	if !doc.parse(bytes.TrimSpace(body)) || doc.first(0) != '{' {
 		return envelope{}, false
@@ -43,10 +44,16 @@ func readEnvelope(body []byte) (envelope, bool) {
 	default:
 		return envelope{}, false
 	}
+	if env.status == "S" {
+		hide = nil // its words go nowhere
+	}
 	env.code = oneLine(text("resultCode"), 64)
+	if _, known := lookup(env.code); !known {
+		env.code = oneLine(hide.hide(text("resultCode")), 64)
+	}
 	// The gateway itself spells it resultMsg (API §3.3).
-	if env.message = oneLine(text("resultMessage"), maxMessage); env.message == "" {
-		env.message = oneLine(text("resultMsg"), maxMessage)
+	if env.message = oneLine(hide.hide(text("resultMessage")), maxMessage); env.message == "" {
+		env.message = oneLine(hide.hide(text("resultMsg")), maxMessage)
 	}
 	return env, true
 }

@@ -258,7 +258,7 @@ func FuzzPlantedCard(f *testing.F) {
 			t.Fatalf("%s: rejected %v, problems %q", raw, item.Rejected, item.Problems)
 		}
 		body := []byte(`{"result":{"resultStatus":"F","resultCode":"X","resultMessage":` + respeller{rand.New(rand.NewPCG(digits, 1))}.text(before+written+after) + `}}`)
-		env, ok := readEnvelope(body)
+		env, ok := readEnvelope(body, nil)
 		if !ok {
 			t.Fatalf("%s is no result", body)
 		}
