@@ -70,6 +70,7 @@ func (a *App) renewExpired(ctx context.Context, account, used string) error {
 	r := a.renewals[account]
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	a.recoverTokens(c)
 	now := a.now()
 	switch s, err := token.Read(c.AccessTokenFile); {
 	case err != nil:
@@ -151,6 +152,9 @@ func grantAgain(account string) string {
 // so. Asked tells whether the API was asked. With force the API's pause after an
 // outcome that is not known is not kept.
 func (a *App) renew(ctx context.Context, c config.Account, used string, force bool) (s token.Stored, asked bool, err error) {
+	if err := a.settle(ctx, c); err != nil {
+		return s, false, err
+	}
 	if s, err = a.readTokens(c); err != nil || !s.Same(used) {
 		return s, false, err
 	}
@@ -210,12 +214,38 @@ func applyToken(ctx context.Context, client *worldfirst.Client, c config.Account
 	return client.ApplyToken(longer, vocabulary(c), q)
 }
 
+// settle puts new tokens in place that a killed process got and wrote down: they
+// may be the only ones there are. If another process is at it, that is waited for.
+func (a *App) settle(ctx context.Context, c config.Account) error {
+	if !token.At(c.AccessTokenFile).Unfinished() {
+		return nil
+	}
+	held, err := a.lockTokens(ctx, c)
+	if err != nil {
+		return err
+	}
+	return held.Unlock()
+}
+
+// recoverTokens is settle for those who use tokens and replace none: they wait for
+// nobody, and what cannot be put in place is no more than told.
+func (a *App) recoverTokens(c config.Account) {
+	if a.frozen {
+		return
+	}
+	if err := token.At(c.AccessTokenFile).Recover(); err != nil {
+		a.log.Warn().Str("account", c.Name).Err(err).Msg("new tokens are not in their place yet")
+	}
+}
+
 // readTokens reads an account's token file.
 func (a *App) readTokens(c config.Account) (token.Stored, error) {
 	s, err := token.Read(c.AccessTokenFile)
 	switch {
 	case errors.Is(err, token.ErrOpenToOthers):
 		return s, &InputError{fmt.Sprintf("account %s: access_token_file: %s can be read by others", c.Name, c.AccessTokenFile), "run: chmod 600 " + c.AccessTokenFile}
+	case err != nil && token.At(c.AccessTokenFile).Unfinished():
+		return s, &InputError{fmt.Sprintf("account %s: access_token_file: %s: %v", c.Name, c.AccessTokenFile, err), "tokens that were given are beside it and not in place yet; run: syncer token refresh --account " + c.Name}
 	case err != nil:
 		return s, &InputError{fmt.Sprintf("account %s: access_token_file: %s: %v", c.Name, c.AccessTokenFile, err), grantAgain(c.Name)}
 	}
@@ -352,6 +382,7 @@ func (a *App) dueOf(c config.Account) time.Time {
 	if c.AccessTokenFile == "" {
 		return time.Time{}
 	}
+	a.recoverTokens(c)
 	s, err := token.Read(c.AccessTokenFile)
 	due := s.DueAt()
 	if err != nil || due.IsZero() || !s.Refreshable(a.now()) {

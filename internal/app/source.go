@@ -155,6 +155,7 @@ func (a *App) accessToken(account string) (string, error) {
 		}
 		return text, nil
 	case c.AccessTokenFile != "":
+		a.recoverTokens(c)
 		s, err := token.Read(c.AccessTokenFile)
 		if errors.Is(err, token.ErrOpenToOthers) {
 			return "", fmt.Errorf("account %s: access_token_file: %s can be read by others; run: chmod 600 %s", account, c.AccessTokenFile, c.AccessTokenFile)

@@ -151,6 +151,11 @@ func (a *App) RefreshTokens(ctx context.Context, account string, force, dry bool
 	if err != nil {
 		return Tokens{}, err
 	}
+	if !dry {
+		if err := a.settle(ctx, c); err != nil {
+			return Tokens{}, err
+		}
+	}
 	s, err := a.readTokens(c)
 	if err != nil {
 		return Tokens{}, err

@@ -143,6 +143,32 @@ func (f *File) Lock(ctx context.Context, wait time.Duration) (*Held, error) {
 	return h, nil
 }
 
+// Unfinished reports whether there are tokens beside the file that are not in
+// place: another process is at it, or was killed.
+func (f *File) Unfinished() bool {
+	_, err := os.Lstat(f.path + newSuffix)
+	return err == nil
+}
+
+// Recover finishes what a killed process left of the file. It does nothing, not
+// even wait, if there is nothing left or another process is at it.
+func (f *File) Recover() error {
+	if !f.Unfinished() {
+		return nil
+	}
+	lock := flock.New(f.path + lockSuffix)
+	ok, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("locking %s: %w", f.path+lockSuffix, reason(err))
+	}
+	if !ok {
+		return nil
+	}
+	h := &Held{f, lock}
+	giveToOwner(f.path, f.path+lockSuffix)
+	return errors.Join(h.recover(), h.Unlock())
+}
+
 // Unlock gives the lock back. The lock's file stays: were it deleted, two
 // processes could hold a lock of that name.
 func (h *Held) Unlock() error { return h.lock.Unlock() }

@@ -154,6 +154,61 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// Killed at any step of putting a first pair into place, or one over a bare token,
+// whoever recovers finds the new pair if it was written whole. No lock is made
+// where nothing is left, and nobody is disturbed who is at it.
+func TestKilledFirst(t *testing.T) {
+	t.Parallel()
+	for _, there := range []string{"", "BARE"} {
+		for i, what := range steps(t) {
+			path := filepath.Join(t.TempDir(), "main.token")
+			if there != "" {
+				if err := os.WriteFile(path, []byte(there), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := At(path).Recover(); err != nil || len(list(t, path)) > 1 {
+				t.Errorf("Recover of nothing: %v, and the folder holds %q", err, list(t, path))
+			}
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), "TOKEN_TEST_REPLACE="+path, "TOKEN_TEST_KILL_AT="+strconv.Itoa(i+1))
+			if out, err := cmd.CombinedOutput(); err == nil {
+				t.Fatalf("%s: was not killed: %s", what, out)
+			}
+			if err := At(path).Recover(); err != nil {
+				t.Errorf("%s: Recover: %v", what, err)
+			}
+			got, err := os.ReadFile(path)
+			if slices.Contains([]string{"truncate", "sync", "rename", "sync folder"}, what) {
+				if !equal(holds(t, path), second()) {
+					t.Errorf("killed before the step %q, the new tokens are lost", what)
+				}
+			} else if there == "" && !errors.Is(err, fs.ErrNotExist) || string(got) != there {
+				t.Errorf("killed before the step %q, the file holds %q, %v", what, got, err)
+			}
+			if At(path).Unfinished() {
+				t.Errorf("killed before the step %q, something is left", what)
+			}
+		}
+	}
+	path := kept(t)
+	h, err := At(path).Lock(t.Context(), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := h.Prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := At(path).Recover(); err != nil || !At(path).Unfinished() {
+		t.Errorf("Recover beside another process: %v, unfinished: %t", err, At(path).Unfinished())
+	}
+	d.Drop()
+	if err := h.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Whatever fails, the error says so, the old tokens stay, and what the API gave
 // is not thrown away if it was written.
 func TestFails(t *testing.T) {
