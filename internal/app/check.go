@@ -206,6 +206,10 @@ func (a *App) checkToken(c config.Account) []Finding {
 		return []Finding{{"ok", subject, "a bare token: nobody here knows until when it is good, and nothing refreshes it", "", 0}}
 	case t.Refreshable:
 		return []Finding{{"ok", subject, a.tokenEnds(*t), "", 0}}
+	case t.Spent != "" && (t.ExpiresAt.IsZero() || left > 0):
+		return []Finding{{"warn", subject, a.tokenEnds(*t), t.Spent, 0}}
+	case t.Spent != "":
+		return []Finding{{"FAIL", subject, a.tokenEnds(*t), t.Spent, 4}}
 	case !t.ExpiresAt.IsZero() && left <= 0:
 		return []Finding{{"FAIL", subject, a.tokenEnds(*t), grantAgain(c.Name), 4}}
 	case !t.ExpiresAt.IsZero() && left < warnLeft:
@@ -235,6 +239,8 @@ func (a *App) tokenEnds(t Tokens) string {
 		return text + ", refreshed by the next run"
 	case t.Refreshable:
 		return text + ", refreshed by itself from " + a.clockTime(t.DueAt)
+	case t.Spent != "":
+		return text + "; no refresh is made by itself any more, the outcome of too many is not known"
 	case t.RefreshToken:
 		return text + "; the refresh token expired " + a.clockTime(t.RefreshExpiresAt)
 	}

@@ -176,6 +176,9 @@ func (a *App) renew(ctx context.Context, c config.Account, used string, force bo
 	if err := a.refreshable(c, s); err != nil {
 		return s, false, err
 	}
+	if err := a.spent(c, s); err != nil && !force {
+		return s, false, err
+	}
 	if now := a.now(); !force && now.Before(s.NextAttemptAt) {
 		return s, false, &Verdict{3, fmt.Sprintf("account %s: the outcome of the last refresh is not known, and the API wants a pause until %s", c.Name, a.clockTime(s.NextAttemptAt)),
 			"run it again then; the daemon does so by itself; --force asks at once"}
@@ -187,8 +190,8 @@ func (a *App) renew(ctx context.Context, c config.Account, used string, force bo
 	defer draft.Drop()
 	g, err := applyToken(ctx, client, c, worldfirst.TokenRequest{RefreshToken: s.Refresh})
 	if err != nil {
-		a.putOff(c, s, draft, err)
-		return s, true, a.notRefreshed(c, err)
+		a.putOff(c, &s, draft, err)
+		return s, true, a.notRefreshed(c, s, err)
 	}
 	next := s.Refreshed(g, a.now())
 	if err := draft.Save(next); err != nil {
@@ -313,12 +316,16 @@ func (a *App) notKept(c config.Account, err error) error {
 }
 
 // notRefreshed is the error of a refresh that the API did not answer with yes.
-func (a *App) notRefreshed(c config.Account, err error) error {
+func (a *App) notRefreshed(c config.Account, s token.Stored, err error) error {
 	f, ok := bill.AsFailure(err)
 	if !ok {
 		return err
 	}
 	v := tokenVerdict(c, f)
+	if spent := a.spent(c, s); spent != nil && f.Outcome == bill.Unknown {
+		v.Advice = "No more refreshes are made by themselves: " + hintOf(spent)
+		return v
+	}
 	switch f.Outcome {
 	case bill.RefusedUs:
 		v.Advice += " If that is not it, the refresh token is good no longer: " + grantAgain(c.Name)
@@ -344,20 +351,32 @@ func tokenVerdict(c config.Account, f *bill.Failure) *tokenFailure {
 	return &tokenFailure{v, f}
 }
 
+// spent says that the API's schedule for a refresh of unknown outcome is used up:
+// at most so many further attempts, then its support is asked (API §5). Nil: it is
+// not.
+func (a *App) spent(c config.Account, s token.Stored) error {
+	if !a.isSpent(s) {
+		return nil
+	}
+	return &Verdict{3, fmt.Sprintf("account %s: the outcome of %d refreshes in a row is not known, and no more are made by themselves", c.Name, s.Attempts),
+		"contact WorldFirst Technical Support; then run: syncer token refresh --force --account " + c.Name + "; if that is refused, " + grantAgain(c.Name)}
+}
+
+func (a *App) isSpent(s token.Stored) bool { return s.Attempts > len(a.cfg.Sync.RetrySchedule) }
+
 // putOff notes in the file that a refresh of unknown outcome is asked again on
-// the API's schedule.
-func (a *App) putOff(c config.Account, s token.Stored, draft *token.Draft, err error) {
+// the API's schedule, or no more.
+func (a *App) putOff(c config.Account, s *token.Stored, draft *token.Draft, err error) {
 	f, ok := bill.AsFailure(err)
 	if !ok || f.Outcome != bill.Unknown {
 		return
 	}
 	schedule := a.cfg.Sync.RetrySchedule
 	s.Attempts++
-	s.NextAttemptAt = a.now().Add(max(schedule[min(s.Attempts, len(schedule))-1], f.RetryAfter)).UTC()
-	if s.Attempts > len(schedule) {
-		a.log.Error().Str("account", c.Name).Int("attempts", s.Attempts).Msg("the API's schedule for a refresh of unknown outcome is used up: contact WorldFirst Technical Support")
+	if s.NextAttemptAt = (time.Time{}); !a.isSpent(*s) {
+		s.NextAttemptAt = a.now().Add(max(schedule[s.Attempts-1], f.RetryAfter)).UTC()
 	}
-	a.logged("noting when the token is refreshed again", func() error { return draft.Save(s) })
+	a.logged("noting when the token is refreshed again", func() error { return draft.Save(*s) })
 }
 
 // clockTime is a time as people read it.
@@ -385,7 +404,7 @@ func (a *App) dueOf(c config.Account) time.Time {
 	a.recoverTokens(c)
 	s, err := token.Read(c.AccessTokenFile)
 	due := s.DueAt()
-	if err != nil || due.IsZero() || !s.Refreshable(a.now()) {
+	if err != nil || due.IsZero() || !s.Refreshable(a.now()) || a.isSpent(s) {
 		return time.Time{} // the next run says what is wrong
 	}
 	r := a.renewals[c.Name]
@@ -409,9 +428,25 @@ func (a *App) renewDue(ctx context.Context, names []string) {
 		return // whoever named them has been told
 	}
 	for _, c := range accounts {
+		a.tellSpent(c)
 		if at := a.dueOf(c); ctx.Err() == nil && !at.IsZero() && !at.After(a.now()) {
 			a.renewNow(ctx, c)
 		}
+	}
+}
+
+// tellSpent says in each run that nothing refreshes an account's token any more.
+func (a *App) tellSpent(c config.Account) {
+	if c.AccessTokenFile == "" {
+		return
+	}
+	s, err := token.Read(c.AccessTokenFile)
+	if err != nil || !s.Refreshable(a.now()) {
+		return
+	}
+	if err := a.spent(c, s); err != nil {
+		a.log.Error().Str("account", c.Name).Int("attempts", s.Attempts).Time("expires_at", s.ExpiresAt).
+			Str("reason", err.Error()).Str("advice", hintOf(err)).Msg("access token not refreshed any more")
 	}
 }
 

@@ -217,4 +217,7 @@ func (a *App) fillToken(x *AccountStatus) {
 		return
 	}
 	x.Token, x.TokenEnd = t, a.tokenEnds(*t)
+	if t.Spent != "" {
+		x.TokenEnd += ": " + t.Spent
+	}
 }

@@ -25,6 +25,7 @@ type Tokens struct {
 	RefreshToken     bool      // there is a refresh token
 	RefreshExpiresAt time.Time // zero: not known
 	DueAt            time.Time // when it is refreshed by itself; zero: never
+	Spent            string    // why no refresh is made by itself any more, although one could be; and what to do
 	Asked            bool      // the API was asked
 }
 
@@ -35,7 +36,10 @@ func (a *App) tokensOf(c config.Account, s token.Stored) Tokens {
 		Account: c.Name, File: c.AccessTokenFile, Bare: s.Refresh.Empty() && s.ExpiresAt.IsZero() && s.ObtainedAt.IsZero(),
 		ObtainedAt: s.ObtainedAt, ExpiresAt: s.ExpiresAt, Refreshable: s.Refreshable(now), RefreshToken: !s.Refresh.Empty(), RefreshExpiresAt: s.RefreshExpiresAt,
 	}
-	if t.Refreshable {
+	switch spent := a.spent(c, s); {
+	case t.Refreshable && spent != nil:
+		t.Refreshable, t.Spent = false, hintOf(spent)
+	case t.Refreshable:
 		t.DueAt = s.DueAt()
 		if t.DueAt.Before(s.NextAttemptAt) {
 			t.DueAt = s.NextAttemptAt
@@ -162,6 +166,9 @@ func (a *App) RefreshTokens(ctx context.Context, account string, force, dry bool
 	}
 	if dry {
 		if err := a.refreshable(c, s); err != nil {
+			return Tokens{}, err
+		}
+		if err := a.spent(c, s); err != nil && !force {
 			return Tokens{}, err
 		}
 		return a.tokensOf(c, s), a.writableFolder(c)

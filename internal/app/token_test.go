@@ -320,13 +320,51 @@ func TestRefreshUnknown(t *testing.T) {
 		}
 	}
 	refresh(false, 3, 1)
-	for _, pause := range []int{5, 10, 20, 40, 80, 160, 320, 320} {
+	for _, pause := range []int{5, 10, 20, 40, 80, 160, 320} {
 		w.move(time.Duration(pause)*time.Minute - time.Second)
 		refresh(false, 3, 0)
 		w.move(time.Second)
 		refresh(false, 3, 1)
 	}
+	// Seven further attempts are all that the documents allow. Then a person has to
+	// act, and is told so everywhere.
+	const support = "contact WorldFirst Technical Support; then run: syncer token refresh --force --account main"
+	for _, pause := range []time.Duration{0, 320 * time.Minute, 28 * 24 * time.Hour} {
+		w.move(pause)
+		refresh(false, 3, 0)
+	}
+	var log bytes.Buffer
+	a := w.app(zerolog.New(&log))
+	w.srv.SetAccessToken("", "") // the token may be any
+	w.sync(a, 0, 0)
+	w.sync(a, 0, 0)
+	if n := strings.Count(log.String(), "access token not refreshed any more"); n != 2 || !strings.Contains(log.String(), support) {
+		t.Errorf("two runs say %d times that nothing refreshes the token: %s", n, &log)
+	}
+	if _, err := a.RefreshTokens(t.Context(), "", false, true); exitCode(err) != 3 || !strings.Contains(hint(err), support) {
+		t.Errorf("RefreshTokens, dry = %v (%s)", err, hint(err))
+	}
+	if s, err := a.Status(t.Context()); err != nil || !strings.Contains(s.Accounts[0].TokenEnd, support) || !s.Accounts[0].Token.DueAt.IsZero() {
+		t.Errorf("Status = %+v, %v", s.Accounts, err)
+	}
+	told := func(level string) {
+		t.Helper()
+		for _, f := range w.app(zerolog.Nop()).Check(t.Context(), true) {
+			if f.Subject == "token main" && (f.Level != level || !strings.Contains(f.Advice, support)) {
+				t.Errorf("check says %+v, want %s", f, level)
+			}
+		}
+	}
+	told("warn")
+	w.srv.Grant("") // a token is needed, and the one there is has expired
+	err := w.sync(a, 4, 0)
+	if !strings.Contains(hint(err), support[1:]) {
+		t.Errorf("the advice is %q", hint(err))
+	}
+	w.move(3 * 24 * time.Hour)
+	told("FAIL")
 	refresh(true, 3, 1)
+	refresh(false, 3, 0)
 	tokens := func(text string) (out [2]string) {
 		var f struct {
 			A string `json:"access_token"`
