@@ -217,7 +217,7 @@ func (a *App) cardRefused(ctx context.Context, acct config.Account, assetID stri
 	case bill.Unknown:
 		v.Advice += " " + a.bySchedule(f)
 	case bill.NoAnswer:
-		if f.RetryAfter > 0 {
+		if f.RetryAfter > 0 && !f.TokenExpired { // about a token the advice says when
 			v.Advice += " The API asks not to before " + a.moment(f.RetryAfter) + "."
 		}
 	case bill.RefusedUs:

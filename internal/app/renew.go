@@ -45,7 +45,7 @@ type renewal struct {
 	failedFor string    // the token whose refresh failed last
 	failed    error     // how
 	inThisRun bool      // it failed in this run, in which it is not asked again
-	failedAt  time.Time // when
+	againAt   time.Time // when it is asked again because a call needs it
 	failures  int       // in a row
 	notBefore time.Time // no refresh by the clock before
 }
@@ -79,13 +79,13 @@ func (a *App) renewExpired(ctx context.Context, account, used string) error {
 		return nil
 	case a.frozen && s.Refreshable(now):
 		return instead("This command changes nothing, so the token was not refreshed. Run: syncer token refresh --account " + account)
-	case r.failedFor == used && (r.inThisRun || now.Before(r.failedAt.Add(minRenewPause))):
+	case r.failedFor == used && (r.inThisRun || now.Before(r.againAt)):
 		return r.failed
 	}
 	_, _, err := a.renew(ctx, c, used, false)
 	a.noteRenewal(ctx, r, used, err)
 	if err != nil {
-		return whatToDo(err)
+		return a.whatToDo(err)
 	}
 	return nil
 }
@@ -100,7 +100,11 @@ func (a *App) noteRenewal(ctx context.Context, r *renewal, used string, err erro
 	if ctx.Err() != nil {
 		return // it was not the API that ended it
 	}
-	r.failedFor, r.failed, r.inThisRun, r.failedAt = used, whatToDo(err), true, a.now()
+	now := a.now()
+	r.failedFor, r.failed, r.inThisRun, r.againAt = used, a.whatToDo(err), true, now.Add(minRenewPause)
+	if d, ok := r.failed.(*delayed); ok {
+		r.againAt = d.until
+	}
 	r.failures++
 	pause := min(minRenewPause<<min(r.failures-1, 10), maxRenewPause)
 	if f, ok := bill.AsFailure(err); ok && (f.Outcome == bill.RefusedUs || f.Outcome == bill.RefusedRequest) {
@@ -108,16 +112,58 @@ func (a *App) noteRenewal(ctx context.Context, r *renewal, used string, err erro
 	} else if ok {
 		pause = max(pause, f.RetryAfter)
 	}
-	r.notBefore = r.failedAt.Add(pause)
+	r.notBefore = now.Add(pause)
 }
 
-// whatToDo is an error as one text: what is wrong, and what to do.
-func whatToDo(err error) error {
+// whatToDo is an error as one text: what is wrong, and what to do. If that is to
+// wait, it is a delayed.
+func (a *App) whatToDo(err error) error {
 	text := "The access token expired and could not be refreshed: " + strings.TrimRight(err.Error(), ".") + "."
 	if hint := hintOf(err); hint != "" {
 		text += " " + strings.ToUpper(hint[:1]) + hint[1:]
 	}
+	if at := a.nextTry(err); !at.IsZero() {
+		return &delayed{instead(text + " It is tried again from " + a.clockTime(at) + "."), at, a.now}
+	}
 	return instead(text)
+}
+
+// nextTry is when a refresh that failed is tried again because a call needs it;
+// zero if a person has to act first.
+func (a *App) nextTry(err error) time.Time {
+	var paused *pausedRefresh
+	var failed *tokenFailure
+	var held *coded
+	soon := a.now().Add(minRenewPause)
+	switch {
+	case errors.As(err, &paused):
+		return paused.until
+	case errors.As(err, &held) && held.code == 5:
+		return soon
+	case !errors.As(err, &failed):
+	case failed.failure.Outcome == bill.NoAnswer:
+		if at := a.now().Add(failed.failure.RetryAfter); at.After(soon) {
+			return at
+		}
+		return soon
+	case failed.failure.Outcome == bill.Unknown:
+		return failed.until
+	}
+	return time.Time{}
+}
+
+// A delayed is an instead that is to wait until the refresh is tried again.
+type delayed struct {
+	instead
+	until time.Time
+	now   func() time.Time
+}
+
+// Unwrap is for the call that needs the token. Whatever became of the refresh, the
+// call itself got no answer that counts: the schedule for its own outcome, should
+// that be unknown, is not used up by it.
+func (e *delayed) Unwrap() error {
+	return &bill.Failure{Outcome: bill.NoAnswer, Op: "applyToken", Message: string(e.instead), RetryAfter: max(e.until.Sub(e.now()), time.Second)}
 }
 
 // An instead is what to do in place of using the token that expired.
@@ -180,8 +226,8 @@ func (a *App) renew(ctx context.Context, c config.Account, used string, force bo
 		return s, false, err
 	}
 	if now := a.now(); !force && now.Before(s.NextAttemptAt) {
-		return s, false, &Verdict{3, fmt.Sprintf("account %s: the outcome of the last refresh is not known, and the API wants a pause until %s", c.Name, a.clockTime(s.NextAttemptAt)),
-			"run it again then; the daemon does so by itself; --force asks at once"}
+		return s, false, &pausedRefresh{Verdict{3, fmt.Sprintf("account %s: the outcome of the last refresh is not known, and the API wants a pause until %s", c.Name, a.clockTime(s.NextAttemptAt)),
+			"run it again then; the daemon does so by itself; \"syncer token refresh --force\" asks at once"}, s.NextAttemptAt}
 	}
 	draft, err := held.Prepare()
 	if err != nil {
@@ -322,6 +368,7 @@ func (a *App) notRefreshed(c config.Account, s token.Stored, err error) error {
 		return err
 	}
 	v := tokenVerdict(c, f)
+	v.until = s.NextAttemptAt
 	if spent := a.spent(c, s); spent != nil && f.Outcome == bill.Unknown {
 		v.Advice = "No more refreshes are made by themselves: " + hintOf(spent)
 		return v
@@ -335,10 +382,17 @@ func (a *App) notRefreshed(c config.Account, s token.Stored, err error) error {
 	return v
 }
 
+// A pausedRefresh is a Verdict about a refresh that was not asked for yet.
+type pausedRefresh struct {
+	Verdict
+	until time.Time
+}
+
 // A tokenFailure is a Verdict about a call for tokens that keeps the failure.
 type tokenFailure struct {
 	Verdict
 	failure *bill.Failure
+	until   time.Time // when it is asked again after an unknown outcome; zero: not by itself
 }
 
 func (e *tokenFailure) Unwrap() error { return e.failure }
@@ -348,7 +402,7 @@ func tokenVerdict(c config.Account, f *bill.Failure) *tokenFailure {
 	if f.Outcome == bill.RefusedUs {
 		v.Code = 4
 	}
-	return &tokenFailure{v, f}
+	return &tokenFailure{v, f, time.Time{}}
 }
 
 // spent says that the API's schedule for a refresh of unknown outcome is used up:

@@ -18,7 +18,7 @@ const (
 // fail does what the design's table says when the provider did not say yes.
 func (e *engine) fail(tx Tx, a ask, f *bill.Failure) error {
 	r := a.r
-	if f.Outcome != bill.NoAnswer {
+	if f.Outcome != bill.NoAnswer || f.TokenExpired {
 		if err := e.heard(tx); err != nil { // it is there, even if it does not say yes
 			return err
 		}
@@ -187,6 +187,9 @@ func (e *engine) refuse(tx Tx, r *reading, f *bill.Failure) error {
 func (e *engine) unanswered(tx Tx, r *reading, f *bill.Failure) error {
 	r.end()
 	s := silence{r, f, e.now(), false}
+	if f.TokenExpired { // the provider is there, it is one account that waits for its token
+		return e.settle(tx, s)
+	}
 	if f.RetryAfter > 0 { // the provider's own word is kept at once
 		s.settled = true
 		if err := e.settle(tx, s); err != nil {

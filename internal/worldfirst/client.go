@@ -49,7 +49,10 @@ type Config struct {
 	// RefreshToken renews the access token of an account, of which used has
 	// expired. It is called once for a call that was refused for that reason,
 	// which is then asked once more; concurrent calls call it concurrently. Its
-	// error is what to do instead, in plain words. Nil: nothing renews tokens.
+	// error is what to do instead, in plain words. If it wraps a bill.Failure that
+	// got no answer or ended unknown, the token may be renewed later, and the call
+	// waits until then: it fails with that outcome and its RetryAfter. Nil: nothing
+	// renews tokens.
 	RefreshToken func(ctx context.Context, account, used string) error
 }
 
@@ -251,6 +254,10 @@ func (c *Client) ask(ctx context.Context, q call, decode func(*document) error, 
 		}
 		// What the API said stands; only what to do about it is known better.
 		f.Advice, f.Err = err.Error(), err
+		if r, ok := bill.AsFailure(err); ok && (r.Outcome == bill.NoAnswer || r.Outcome == bill.Unknown) {
+			f.Outcome, f.RetryAfter = r.Outcome, r.RetryAfter
+			f.Message = "the access token expired and is not refreshed yet"
+		}
 		return f
 	}
 	q.secrets = append(slices.Clone(q.secrets), used) // it may still be named

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -309,6 +310,26 @@ func TestTokenNotRenewed(t *testing.T) {
 		f := failureOf(t, err)
 		if calls != tt.calls || p.count() != 1 || (f.Advice == "Do this instead.") != (tt.calls > 0) {
 			t.Errorf("%s: %v with advice %q, renewed %d times, %d requests", tt.name, err, f.Advice, calls, p.count())
+		}
+	}
+	// What can be renewed later makes the call wait until then.
+	for _, outcome := range []bill.Outcome{bill.NoAnswer, bill.Unknown, bill.RefusedUs, bill.RefusedRequest} {
+		p := newProvider(t, func(p *provider, _ int, w http.ResponseWriter, _ *http.Request) {
+			p.send(w, 200, []byte(result("ACCESS_TOKEN_EXPIRED", "F")))
+		})
+		c := p.client(func(cfg *Config) {
+			cfg.AccessToken = func(string) (string, error) { return "OLD", nil }
+			cfg.RefreshToken = func(context.Context, string, string) error {
+				return fmt.Errorf("Wait. %w", &bill.Failure{Outcome: outcome, RetryAfter: 5 * time.Minute})
+			}
+		})
+		_, err := c.QueryBillList(t.Context(), testAccount, testQuery)
+		f, want, wait := failureOf(t, err), outcome, 5*time.Minute
+		if outcome != bill.NoAnswer && outcome != bill.Unknown {
+			want, wait = bill.RefusedUs, 0
+		}
+		if f.Outcome != want || f.RetryAfter != wait || f.Code != "ACCESS_TOKEN_EXPIRED" || !f.TokenExpired || !strings.HasPrefix(f.Advice, "Wait.") || f.Exchange == nil || p.count() != 1 {
+			t.Errorf("a refresh that ended %v: %v, %v after %v with advice %q, %d requests", outcome, err, f.Outcome, f.RetryAfter, f.Advice, p.count())
 		}
 	}
 	// The call for tokens itself never asks for any.
