@@ -104,6 +104,7 @@ func (a *App) AskCard(ctx context.Context, c *Card) error {
 		return err
 	}
 	acct, _ := a.cfg.Account(c.Account)
+	a.renewDue(ctx, []string{acct.Name})
 	d, err := client.QueryCardSensitiveInfo(ctx, vocabulary(acct), c.ID)
 	if err != nil {
 		return a.cardRefused(ctx, acct, c.ID, err)

@@ -68,6 +68,7 @@ func (a *App) CreateCardholder(ctx context.Context, o CardholderOptions) (Regist
 	if o.DryRun {
 		return a.previewCardholder(ctx, o, acct, info)
 	}
+	a.renewDue(ctx, []string{acct.Name}) // before the request is marked as being sent
 	d, err := a.openDesk(ctx, "cardholder create", true)
 	if err != nil {
 		return Registration{}, err
@@ -226,6 +227,7 @@ func (a *App) ResumeCardholders(ctx context.Context, o ResumeOptions) (Resumptio
 	if o.DryRun {
 		return a.previewResume(ctx, o, names, given)
 	}
+	a.renewDue(ctx, names)
 	d, err := a.openDesk(ctx, "cardholder resume", !o.Daemon)
 	if err != nil {
 		return Resumption{}, err

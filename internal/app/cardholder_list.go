@@ -106,6 +106,7 @@ func (a *App) refreshHolders(ctx context.Context, names []string, there bool, l 
 	var worst *Verdict
 	for _, name := range names {
 		acct, _ := a.cfg.Account(name)
+		a.renewDue(ctx, []string{name})
 		list, err := a.readHolders(ctx, acct)
 		if ctx.Err() != nil {
 			return ctx.Err()
