@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"billsync/internal/app"
@@ -45,7 +47,7 @@ ASSET_ID names the card as bills do (bills.asset_id). Without --account the card
 is that of the only account, or of the account whose stored bills know it.
 
 The details are shown and go nowhere else: not into the database, the log, an
-error or a file. The log says that they were shown. The accountId of the answer is
+error or a file. The log says that they were shown, whatever its level. The accountId of the answer is
 compared with connected_account_id, its assetId with the one asked for; if one
 differs nothing is shown. Nothing asks again by itself.`,
 		Example: `  syncer card show CARD0000000000000000000000000001
@@ -115,8 +117,9 @@ func (g *globals) showCard(cmd *cobra.Command, assetID, account string, reveal b
 		incomplete = &app.Verdict{Code: 3, Reason: fmt.Sprintf("account %s, card %s: the answer is incomplete, it lacks %s", c.Account, c.AssetID, strings.Join(c.Missing, ", ")),
 			Advice: "What there is is shown. Ask again later by hand; if it stays, contact WorldFirst Technical Support."}
 	}
-	// Before anything can be seen, so that nothing is seen without it.
-	g.log.Info().Str("account", c.Account).Str("asset_id", c.AssetID).Str("account_id", c.AccountID).Bool("revealed", reveal).Msg("showing card details")
+	if err := g.noteShowing(&c, reveal); err != nil {
+		return err
+	}
 	var shown []byte
 	if g.json {
 		g.summed = true
@@ -130,6 +133,33 @@ func (g *globals) showCard(cmd *cobra.Command, assetID, account string, reveal b
 		g.noteCard(&c, reveal)
 	}
 	return errors.Join(err, incomplete)
+}
+
+// noteShowing writes the line about what is about to be shown, whatever the level
+// of the log and however quiet the command: an auditor looks for it. It comes before
+// anything can be seen, and nothing is seen if it cannot be written.
+func (g *globals) noteShowing(c *app.Card, reveal bool) error {
+	w := &attentive{Writer: g.stderr}
+	log := g.logger(w, g.logForm).Level(zerolog.InfoLevel)
+	log.Info().Str("account", c.Account).Str("asset_id", c.AssetID).Str("account_id", c.AccountID).Bool("revealed", reveal).Msg("showing card details")
+	if w.err != nil {
+		return fmt.Errorf("the log cannot be written, so nothing is shown: %w", w.err)
+	}
+	return nil
+}
+
+// An attentive writer keeps the error that a log only passes on.
+type attentive struct {
+	io.Writer
+	err error
+}
+
+func (w *attentive) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		w.err = err
+	}
+	return n, err
 }
 
 // note says something beside the result.

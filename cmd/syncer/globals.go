@@ -33,6 +33,7 @@ type globals struct {
 
 	zone    *time.Location // of times on the screen; nil until the configuration is read
 	log     zerolog.Logger // usable from the first line of a command
+	logForm string         // its format
 	talk    talk           // where a signal is answered
 	summed  bool           // the result told already how it ended: no error object behind it
 	started bool           // a command began its work: errors are no longer about the command line

@@ -25,12 +25,24 @@ func (g *globals) logTo(w io.Writer, level, format string) {
 		parsed = zerolog.InfoLevel
 	}
 	screen := io.Writer(nil)
-	if format == "console" || format != "json" && isTerminal(g.stderr) {
+	if g.forPeople(format) {
 		screen = w
+	}
+	g.log, g.logForm = g.logger(w, format).Level(parsed), format
+	g.talk.set(screen, g.log)
+}
+
+// logger is a log of a format, of every level.
+func (g *globals) logger(w io.Writer, format string) zerolog.Logger {
+	if g.forPeople(format) {
 		w = zerolog.ConsoleWriter{Out: w, NoColor: !g.colour(g.stderr), TimeFormat: "15:04:05.000", TimeLocation: g.zone}
 	}
-	g.log = zerolog.New(w).Level(parsed).With().Timestamp().Logger()
-	g.talk.set(screen, g.log)
+	return zerolog.New(w).With().Timestamp().Logger()
+}
+
+// forPeople reports whether a format of the log is for people to read.
+func (g *globals) forPeople(format string) bool {
+	return format == "console" || format != "json" && isTerminal(g.stderr)
 }
 
 // A talk is where somebody who wants to stop is answered. The signals have a
