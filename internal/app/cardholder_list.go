@@ -99,6 +99,7 @@ func (a *App) refreshHolders(ctx context.Context, names []string, there bool, l 
 			return withCode(err)
 		}
 		defer a.logged("closing the database", st.Close)
+		st.ShareWrites(&a.writes)
 		if err := st.ClaimOrigin(ctx, a.origin, a.historyStart, a.now()); err != nil {
 			return withCode(err)
 		}

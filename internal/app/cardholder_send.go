@@ -59,6 +59,7 @@ func (a *App) openDesk(ctx context.Context, doing string, wait bool) (*holderDes
 	}
 	d := &holderDesk{app: a, source: careful{a.client}, lock: lock}
 	if d.st, err = store.Open(ctx, path, a.cfg.Report.Timezone); err == nil {
+		d.st.ShareWrites(&a.writes)
 		err = d.st.ClaimOrigin(ctx, a.origin, a.historyStart, a.now())
 	}
 	if err != nil {
