@@ -410,7 +410,8 @@ CREATE TABLE cardholders (
     cardholder_type  TEXT NOT NULL,          -- INDIVIDUAL, EMPLOYEE, SHAREHOLDER
     info_file        TEXT,                   -- where its cardholderInfo was read; NULL: from standard input
     info_salt        TEXT NOT NULL,          -- so that the hash tells nothing about the content
-    info_hash        TEXT NOT NULL,          -- of cardholderInfo: what is repeated is the same
+    info_hash        TEXT NOT NULL,          -- of cardholderInfo, byte for byte: only the same is sent again
+    sense_hash       TEXT NOT NULL,          -- of cardholderInfo whatever its blanks and order: a file written anew says the same
     state            TEXT NOT NULL CHECK (state IN ('sending', 'waiting', 'answered', 'repeated', 'refused', 'failed')),
                                              -- sending: asked, and no answer stored; waiting: to be asked again;
                                              -- repeated: the API received it before and does not say what became of it

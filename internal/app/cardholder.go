@@ -100,7 +100,7 @@ func (a *App) previewCardholder(ctx context.Context, o CardholderOptions, acct c
 	}
 	defer a.logged("closing the database", st.Close)
 	err = st.View(ctx, func(t *store.Tx) error {
-		have, ok, err := findRequest(t, o, acct, info)
+		have, ok, err := a.findRequest(t, o, acct, info)
 		if err != nil || !ok {
 			return err
 		}
@@ -115,8 +115,9 @@ func (a *App) previewCardholder(ctx context.Context, o CardholderOptions, acct c
 // about: the one with its id or, if none is given, one with this very content
 // that may have made a cardholder, so that a command that is simply repeated
 // never makes a second one. The error is an InputError if the id is that of
-// something else.
-func findRequest(t *store.Tx, o CardholderOptions, acct config.Account, info holderInfo) (store.Cardholder, bool, error) {
+// something else, or if nobody can say whether this is a repetition: the file was
+// written anew since its request was sent.
+func (a *App) findRequest(t *store.Tx, o CardholderOptions, acct config.Account, info holderInfo) (store.Cardholder, bool, error) {
 	if o.RequestID != "" {
 		have, ok, err := t.Cardholder(o.RequestID)
 		if err != nil || !ok {
@@ -132,15 +133,21 @@ func findRequest(t *store.Tx, o CardholderOptions, acct config.Account, info hol
 	if err != nil {
 		return store.Cardholder{}, false, err
 	}
+	var alike *store.Cardholder
 	for i := range slices.Backward(all) { // the newest first
 		c := &all[i]
 		switch {
-		case c.Type != o.Type || !info.is(c):
-		case c.State == store.HolderAnswered && c.AuditStatus == rejected:
-		case c.State == store.HolderRefused && !refusesUs(c) && !unsure(c):
-		default:
+		case c.Type != o.Type || c.State == store.HolderAnswered && c.AuditStatus == rejected:
+		case info.is(c) && (c.State != store.HolderRefused || refusesUs(c) || inDoubt(c)):
 			return *c, true, nil
+		case c.State == store.HolderAnswered && info.says(c):
+			return *c, true, nil
+		case alike == nil && (inDoubt(c) && info.cameFrom(c) || open(c) && info.says(c)):
+			alike = c
 		}
+	}
+	if alike != nil {
+		return store.Cardholder{}, false, a.looksRepeated(alike, info)
 	}
 	return store.Cardholder{}, false, nil
 }
@@ -149,7 +156,7 @@ func findRequest(t *store.Tx, o CardholderOptions, acct config.Account, info hol
 // result says whether it is to be sent now.
 func (d *holderDesk) enter(ctx context.Context, o CardholderOptions, acct config.Account, info holderInfo) (r Registration, send bool, err error) {
 	err = d.st.UpdateDurably(ctx, func(t *store.Tx) error {
-		have, ok, err := findRequest(t, o, acct, info)
+		have, ok, err := d.app.findRequest(t, o, acct, info)
 		if err != nil {
 			return err
 		}

@@ -121,17 +121,44 @@ func plainReason(err error) string {
 // mark notes in a request which content is sent with it.
 func (i holderInfo) mark(c *store.Cardholder) {
 	c.InfoFile, c.InfoSalt = i.file, rand.Text()
-	c.InfoHash = i.hash(c.InfoSalt)
+	c.InfoHash, c.SenseHash = hash(c.InfoSalt, i.object), hash(c.InfoSalt, i.sense())
 }
 
 // is reports whether this is the content of a request.
 func (i holderInfo) is(c *store.Cardholder) bool {
-	return hmac.Equal([]byte(i.hash(c.InfoSalt)), []byte(c.InfoHash))
+	return hmac.Equal([]byte(hash(c.InfoSalt, i.object)), []byte(c.InfoHash))
 }
 
-func (i holderInfo) hash(salt string) string {
+// says reports whether this says what the content of a request says, however it
+// is written.
+func (i holderInfo) says(c *store.Cardholder) bool {
+	return hmac.Equal([]byte(hash(c.InfoSalt, i.sense())), []byte(c.SenseHash))
+}
+
+// cameFrom reports whether this was read where the content of a request was.
+func (i holderInfo) cameFrom(c *store.Cardholder) bool {
+	return i.file != "" && i.file == c.InfoFile
+}
+
+// sense is the content without what makes no difference: blanks, the order of
+// members, how characters are escaped. Numbers stay as written.
+func (i holderInfo) sense() []byte {
+	d := json.NewDecoder(bytes.NewReader(i.object))
+	d.UseNumber()
+	var all any
+	if err := d.Decode(&all); err != nil {
+		return i.object // it was JSON when it was read
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		return i.object
+	}
+	return text
+}
+
+func hash(salt string, text []byte) string {
 	h := hmac.New(sha256.New, []byte(salt))
-	h.Write(i.object)
+	h.Write(text)
 	return hex.EncodeToString(h.Sum(nil))
 }
 

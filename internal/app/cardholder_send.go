@@ -338,7 +338,19 @@ func refusesUs(c *store.Cardholder) bool {
 // cardholder may have come of it whatever was said later.
 func unsure(c *store.Cardholder) bool { return c.Attempts+c.Setbacks > 0 }
 
+// inDoubt reports whether a cardholder may have come of a request, although no
+// answer says so: another request with its content may make a second one.
+func inDoubt(c *store.Cardholder) bool {
+	switch c.State {
+	case store.HolderAnswered:
+		return false
+	case store.HolderRefused:
+		return unsure(c) || c.LastCode != codeNotSent && worldfirst.LeavesDoubt(c.LastCode)
+	}
+	return true
+}
+
 // open reports whether a request is not settled yet.
 func open(c *store.Cardholder) bool {
-	return c.State != store.HolderAnswered && (c.State != store.HolderRefused || refusesUs(c) || unsure(c))
+	return c.State != store.HolderAnswered && (c.State != store.HolderRefused || refusesUs(c) || inDoubt(c))
 }

@@ -98,15 +98,41 @@ func refusedAdvice(c *store.Cardholder) string {
 	if refusesUs(c) {
 		advice += " Once that is mended, \"syncer cardholder resume\" sends it again under the same id."
 	}
-	if unsure(c) {
-		advice += " An earlier sending of it was not answered: look with \"syncer cardholder list --refresh\" whether a cardholder came of it before you make another request."
+	const look = "look with \"syncer cardholder list --refresh\" whether a cardholder came of it before you make another request, which needs a --request-id of its own."
+	switch {
+	case unsure(c):
+		advice += " An earlier sending of it was not answered: " + look
+	case inDoubt(c):
+		advice += " The API may have registered the cardholder all the same: " + look
 	}
 	return advice
+}
+
+// looksRepeated says that a request with other bytes may be one that was stored
+// before and is not settled.
+func (a *App) looksRepeated(c *store.Cardholder, info holderInfo) error {
+	alike := "with the same content, written differently"
+	if !info.says(c) {
+		alike = "from the same file, which has changed since"
+	}
+	danger := "may have made a cardholder: a second request may make a second one"
+	if !inDoubt(c) {
+		danger = "can still be sent: with a second request there would be two cardholders"
+	}
+	next := fmt.Sprintf("\"syncer cardholder resume --request-id %s --info FILE\" goes on with it, FILE holding its content as it was", c.RequestID)
+	if c.State == store.HolderRepeated {
+		next = "\"syncer cardholder list --refresh\" shows what the API has"
+	}
+	return &InputError{
+		fmt.Sprintf("request %s of %s, %s, was made %s, and %s",
+			c.RequestID, c.CreatedAt.In(a.cfg.Report.Timezone).Format("2006-01-02 15:04:05 -07:00"), c.State, alike, danger),
+		"nothing was sent; " + next + "; for another cardholder, on purpose, give --request-id with a new id",
+	}
 }
 
 // usedElsewhere says that an id a person chose is not new to the API.
 func usedElsewhere(c *store.Cardholder, f *bill.Failure) error {
 	return &Verdict{Code: 3,
 		Reason: fmt.Sprintf("request %s of account %s: %v: the id was never sent from here before, so it was used elsewhere", c.RequestID, c.Account, f),
-		Advice: "Look at \"syncer cardholder list --refresh\" whether that was this very cardholder; if not, do as WorldFirst's document says: change the requestId and retry calling this API (--request-id with another id, or without it)."}
+		Advice: "Look at \"syncer cardholder list --refresh\" whether that was this very cardholder; if not, do as WorldFirst's document says: change the requestId and retry calling this API (--request-id with another id)."}
 }

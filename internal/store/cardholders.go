@@ -24,7 +24,8 @@ type Cardholder struct {
 	Type            string
 	InfoFile        string // absolute; empty: from standard input
 	InfoSalt        string
-	InfoHash        string
+	InfoHash        string // of the content as it is
+	SenseHash       string // of the content, however it is written
 	State           string
 	Attempts        int
 	Setbacks        int
@@ -51,6 +52,7 @@ type holderRow struct {
 	InfoFile        *string `db:"info_file"`
 	InfoSalt        string  `db:"info_salt"`
 	InfoHash        string  `db:"info_hash"`
+	SenseHash       string  `db:"sense_hash"`
 	State           string  `db:"state"`
 	Attempts        int     `db:"attempts"`
 	Setbacks        int     `db:"setbacks"`
@@ -69,13 +71,13 @@ type holderRow struct {
 	RefreshedAt     stamp   `db:"refreshed_at"`
 }
 
-const holderColumns = `request_id, account, cardholder_type, info_file, info_salt, info_hash, state, attempts, setbacks, next_attempt_at,
+const holderColumns = `request_id, account, cardholder_type, info_file, info_salt, info_hash, sense_hash, state, attempts, setbacks, next_attempt_at,
 	last_code, last_error, order_id, cardholder_id, audit_status, available_status, fail_code, fail_message,
 	created_at, sent_at, answered_at, refreshed_at`
 
 func (r *holderRow) cardholder() Cardholder {
 	return Cardholder{
-		RequestID: r.RequestID, Account: r.Account, Type: r.Type, InfoFile: deref(r.InfoFile), InfoSalt: r.InfoSalt, InfoHash: r.InfoHash,
+		RequestID: r.RequestID, Account: r.Account, Type: r.Type, InfoFile: deref(r.InfoFile), InfoSalt: r.InfoSalt, InfoHash: r.InfoHash, SenseHash: r.SenseHash,
 		State: r.State, Attempts: r.Attempts, Setbacks: r.Setbacks, NextAttemptAt: r.NextAttemptAt.Time,
 		LastCode: deref(r.LastCode), LastError: deref(r.LastError), OrderID: deref(r.OrderID), CardholderID: deref(r.CardholderID),
 		AuditStatus: deref(r.AuditStatus), AvailableStatus: deref(r.AvailableStatus), FailCode: deref(r.FailCode), FailMessage: deref(r.FailMessage),
@@ -116,14 +118,14 @@ func (t *Tx) Cardholders(accounts []string) ([]Cardholder, error) {
 func (t *Tx) SaveCardholder(c Cardholder) error {
 	return t.exec("saving a cardholder", `
 		INSERT INTO cardholders (`+holderColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (request_id) DO UPDATE SET
 			info_file = excluded.info_file, state = excluded.state, attempts = excluded.attempts, setbacks = excluded.setbacks,
 			next_attempt_at = excluded.next_attempt_at, last_code = excluded.last_code, last_error = excluded.last_error,
 			order_id = excluded.order_id, cardholder_id = excluded.cardholder_id, audit_status = excluded.audit_status,
 			available_status = excluded.available_status, fail_code = excluded.fail_code, fail_message = excluded.fail_message,
 			sent_at = excluded.sent_at, answered_at = excluded.answered_at, refreshed_at = excluded.refreshed_at`,
-		c.RequestID, c.Account, c.Type, orNull(c.InfoFile), c.InfoSalt, c.InfoHash, c.State, c.Attempts, c.Setbacks, timeOrNull(c.NextAttemptAt),
+		c.RequestID, c.Account, c.Type, orNull(c.InfoFile), c.InfoSalt, c.InfoHash, c.SenseHash, c.State, c.Attempts, c.Setbacks, timeOrNull(c.NextAttemptAt),
 		orNull(c.LastCode), orNull(c.LastError), orNull(c.OrderID), orNull(c.CardholderID), orNull(c.AuditStatus), orNull(c.AvailableStatus),
 		orNull(c.FailCode), orNull(c.FailMessage), text(c.CreatedAt), timeOrNull(c.SentAt), timeOrNull(c.AnsweredAt), timeOrNull(c.RefreshedAt))
 }

@@ -16,7 +16,7 @@ func TestCardholders(t *testing.T) {
 	t.Parallel()
 	s := withAccount(t)
 	update(t, s, func(tx *store.Tx) error { return tx.SaveAccount(bill.Account{Name: "shop"}, day(1), t0) })
-	first := store.Cardholder{RequestID: "b", Account: "main", Type: "EMPLOYEE", InfoFile: "/a/file", InfoSalt: "s", InfoHash: "h",
+	first := store.Cardholder{RequestID: "b", Account: "main", Type: "EMPLOYEE", InfoFile: "/a/file", InfoSalt: "s", InfoHash: "h", SenseHash: "h1",
 		State: store.HolderSending, CreatedAt: day(1), SentAt: day(1)}
 	second := store.Cardholder{RequestID: "a", Account: "shop", Type: "INDIVIDUAL", InfoSalt: "s2", InfoHash: "h2", State: store.HolderWaiting, CreatedAt: day(2),
 		NextAttemptAt: day(3)}

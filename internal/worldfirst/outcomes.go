@@ -242,6 +242,12 @@ func RefusesUs(code string) bool {
 		isHTTP && (strings.HasPrefix(status, "3") || strings.HasPrefix(status, "4"))
 }
 
+// LeavesDoubt reports whether a refusal of createCardholder with a code may come
+// from behind the point where the cardholder was registered: a failure of theirs,
+// or a code that nobody documents for this call. What is refused because of us,
+// or as illegal, was not begun.
+func LeavesDoubt(code string) bool { return code != "PARAM_ILLEGAL" && !RefusesUs(code) }
+
 // CardholderAdvice is AdviceFor for createCardholder, whose outcome was the one
 // given.
 func CardholderAdvice(code string, outcome bill.Outcome) string {

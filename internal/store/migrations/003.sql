@@ -38,6 +38,7 @@ CREATE TABLE cardholders (
     info_file        TEXT,
     info_salt        TEXT NOT NULL,
     info_hash        TEXT NOT NULL,
+    sense_hash       TEXT NOT NULL,
     state            TEXT NOT NULL CHECK (state IN ('sending', 'waiting', 'answered', 'repeated', 'refused', 'failed')),
     attempts         INTEGER NOT NULL DEFAULT 0,
     setbacks         INTEGER NOT NULL DEFAULT 0,
