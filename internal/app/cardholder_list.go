@@ -127,11 +127,30 @@ func (a *App) refreshHolders(ctx context.Context, names []string, there bool, l 
 			return err
 		}
 	}
+	if worst == nil {
+		worst = l.incomplete()
+	}
 	l.Refreshed = worst == nil
 	if worst != nil {
 		return worst
 	}
 	return nil
+}
+
+// incomplete says what of the API's list was not read; nil if all of it was.
+func (l *HolderList) incomplete() *Verdict {
+	var what []string
+	if l.Unreadable > 0 {
+		what = append(what, fmt.Sprintf("%d of its entries could not be understood", l.Unreadable))
+	}
+	if l.Partial {
+		what = append(what, fmt.Sprintf("it is longer than the %d pages that are read", maxHolderPages))
+	}
+	if len(what) == 0 {
+		return nil
+	}
+	return &Verdict{3, "the API's list of cardholders is incomplete: " + strings.Join(what, ", and "),
+		"what was understood is stored; a cardholder that is not shown may be registered all the same: ask again, and if it stays, ask WorldFirst Technical Support"}
 }
 
 // keepHolders stores what an account's list says of its requests. If all of the
