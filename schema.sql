@@ -429,7 +429,9 @@ CREATE TABLE cardholders (
     created_at       TEXT NOT NULL,
     sent_at          TEXT,                   -- when it was last asked
     answered_at      TEXT,
-    refreshed_at     TEXT                    -- when the list of cardholders was last asked about it
+    refreshed_at     TEXT,                   -- when the list of cardholders was last asked about it
+    accepted_at      TEXT,                   -- a person has looked at it and closed it: it is not sent again
+    accepted_note    TEXT
 ) STRICT, WITHOUT ROWID;
 
 -- What was done, when, and how it ended.

@@ -31,6 +31,8 @@ there is to accept:
                  be believed; the next sync marks them as withdrawn
   tail:ACCOUNT   the same for bills in the newest part of an account's history
   notification:ID  a bill notification that waits in the inbox
+  cardholder:ID  a request for a cardholder that is not settled, by its request id:
+                 it is closed and not sent again, and another may be made
 
 A bare number is taken for the item or the window that waits under it. What was
 accepted, when and with which note stays in the table acceptances.`,
@@ -38,7 +40,7 @@ accepted, when and with which note stays in the table acceptances.`,
   syncer accept window:7 --note "card programme closed, WorldFirst case 4711"`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("\"syncer status\" names what there is to accept", "accept takes one thing: item:ID, window:ID, tail:ACCOUNT or notification:ID")
+				return usagef("\"syncer status\" names what there is to accept", "accept takes one thing: item:ID, window:ID, tail:ACCOUNT, notification:ID or cardholder:REQUEST_ID")
 			}
 			return nil
 		},
@@ -82,7 +84,7 @@ func (g *globals) acceptanceText(a app.Acceptance, dry bool, cfg *config.Config)
 	if a.Missing > 0 {
 		fmt.Fprintf(&b, "the next sync reads it again and marks up to %s as withdrawn\n", plural(a.Missing, "bill", g.number))
 	}
-	if !dry {
+	if !dry && !strings.HasPrefix(a.Subject, "cardholder:") { // which no sync looks at
 		b.WriteString("next: syncer sync\n")
 	}
 	return b.String()

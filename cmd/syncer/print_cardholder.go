@@ -32,7 +32,7 @@ func registrationText(r *app.Registration, dry bool, cfg *config.Config) string 
 	line("request", r.RequestID)
 	line("account", r.Account)
 	line("type", r.Type)
-	line("state", r.State)
+	line("state", holderState(&r.Cardholder))
 	line("review", r.AuditStatus)
 	line("available", available(&r.Cardholder))
 	line("order", r.OrderID)
@@ -55,6 +55,14 @@ func previewText(r *app.Registration) string {
 		id = "with an id made for it"
 	}
 	return fmt.Sprintf("would send a new request %s for account %s: %s, %d bytes of information\n", id, r.Account, r.Type, r.Bytes)
+}
+
+// holderState says where a request stands.
+func holderState(c *app.Cardholder) string {
+	if !c.AcceptedAt.IsZero() && c.State != "answered" {
+		return c.State + ", accepted"
+	}
+	return c.State
 }
 
 // available says whether a cardholder can be used, and why not.
@@ -164,7 +172,7 @@ func (g *globals) holderListText(l *app.HolderList, o app.ListOptions, cfg *conf
 		t := g.newTable("request", "account", "type", "made", "state", "review", "available", "order", "cardholder")
 		for i := range l.Holders {
 			c := &l.Holders[i]
-			cells := []string{c.RequestID, c.Account, c.Type, moment(c.CreatedAt, cfg), c.State, c.AuditStatus, available(&c.Cardholder), c.OrderID, c.CardholderID}
+			cells := []string{c.RequestID, c.Account, c.Type, moment(c.CreatedAt, cfg), holderState(&c.Cardholder), c.AuditStatus, available(&c.Cardholder), c.OrderID, c.CardholderID}
 			for i := range cells {
 				cells[i] = printable(cells[i])
 			}
@@ -239,12 +247,15 @@ type holderJSON struct {
 	SentAt          *time.Time `json:"sent_at"`
 	AnsweredAt      *time.Time `json:"answered_at"`
 	RefreshedAt     *time.Time `json:"refreshed_at"`
+	AcceptedAt      *time.Time `json:"accepted_at"`
+	AcceptedNote    string     `json:"accepted_note"`
 }
 
 func holderOf(c *app.Cardholder) holderJSON {
 	return holderJSON{c.RequestID, c.Account, c.Type, c.State, c.AuditStatus, c.AvailableStatus, c.FailCode, c.FailMessage, c.OrderID, c.CardholderID,
 		c.Attempts, timeOrNil(c.NextAttemptAt), c.LastCode, c.LastError, c.InfoFile,
-		timeOrNil(c.CreatedAt), timeOrNil(c.SentAt), timeOrNil(c.AnsweredAt), timeOrNil(c.RefreshedAt)}
+		timeOrNil(c.CreatedAt), timeOrNil(c.SentAt), timeOrNil(c.AnsweredAt), timeOrNil(c.RefreshedAt),
+		timeOrNil(c.AcceptedAt), c.AcceptedNote}
 }
 
 type holderErrorJSON struct {

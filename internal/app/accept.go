@@ -28,6 +28,9 @@ func (a *App) Accept(ctx context.Context, subject, note string, dry bool) (store
 		return store.Acceptance{}, withCode(err)
 	}
 	found, err := look.PreviewAccept(ctx, subject, a.now())
+	if id, ok := strings.CutPrefix(subject, "cardholder:"); ok && err == nil {
+		err = a.unsettled(ctx, look, id)
+	}
 	a.logged("closing the database", look.Close)
 	if err != nil || dry {
 		found.Note = note

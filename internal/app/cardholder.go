@@ -138,6 +138,7 @@ func (a *App) findRequest(t *store.Tx, o CardholderOptions, acct config.Account,
 		c := &all[i]
 		switch {
 		case c.Type != o.Type || c.State == store.HolderAnswered && c.AuditStatus == rejected:
+		case c.State != store.HolderAnswered && !c.AcceptedAt.IsZero(): // a person closed it
 		case info.is(c) && (c.State != store.HolderRefused || refusesUs(c) || inDoubt(c)):
 			return *c, true, nil
 		case c.State == store.HolderAnswered && info.says(c):
@@ -276,7 +277,7 @@ func selectOpen(all []store.Cardholder, o ResumeOptions, given *holderInfo) ([]s
 		case o.RequestID != "" && c.RequestID != o.RequestID:
 		case o.RequestID != "":
 			out = append(out, c)
-		case c.State == store.HolderAnswered, c.State == store.HolderRepeated:
+		case c.State == store.HolderAnswered, c.State == store.HolderRepeated, !c.AcceptedAt.IsZero():
 		case given != nil && !given.is(&c):
 		case c.State == store.HolderRefused && !refusesUs(&c) && given == nil:
 		case o.Daemon && (c.State == store.HolderRefused || c.State == store.HolderFailed || c.InfoFile == ""):
@@ -407,7 +408,19 @@ func (d *holderDesk) resumeOne(ctx context.Context, c store.Cardholder, o Resume
 	}
 	defer clear(info.object)
 	acct, _ := d.app.cfg.Account(c.Account)
+	var standing error
 	if err := d.st.UpdateDurably(ctx, func(t *store.Tx) error {
+		// A person may have closed it meanwhile, or the list told what became of it.
+		have, ok, err := t.Cardholder(c.RequestID)
+		if err != nil {
+			return err
+		}
+		if ok {
+			c = have
+		}
+		if send, standing = d.app.standing(&c, o.asking(given)); !send {
+			return nil
+		}
 		if info.file != "" {
 			c.InfoFile = info.file
 		}
@@ -415,6 +428,12 @@ func (d *holderDesk) resumeOne(ctx context.Context, c store.Cardholder, o Resume
 		return t.SaveCardholder(c)
 	}); err != nil {
 		return r, withCode(err)
+	}
+	if r.Cardholder = c; !send {
+		if !o.asking(given).named {
+			standing = nil
+		}
+		return r, standing
 	}
 	r, err = d.send(ctx, c, acct, info, false)
 	r.Known, r.Bytes = true, len(info.object)

@@ -268,7 +268,7 @@ func (a *App) readHolders(ctx context.Context, acct config.Account) (holderPages
 type Cardholder = store.Cardholder
 
 // A HolderState is one with what is not as it was asked for, and what to do about
-// it; both are empty if it was answered.
+// it; both are empty if it was answered or a person closed it.
 type HolderState struct {
 	store.Cardholder
 	Reason, Advice string
@@ -279,7 +279,7 @@ func (a *App) holderStates(all []store.Cardholder) []HolderState {
 	for i := range all {
 		out[i].Cardholder = all[i]
 		var v *Verdict
-		if errors.As(verdictOn(&all[i], a.cfg.Report.Timezone), &v) {
+		if all[i].AcceptedAt.IsZero() && errors.As(verdictOn(&all[i], a.cfg.Report.Timezone), &v) {
 			out[i].Reason, out[i].Advice = v.Reason, v.Advice
 		}
 	}

@@ -248,6 +248,10 @@ func (d *holderDesk) contentMissing(ctx context.Context, c store.Cardholder, why
 		return nil // it keeps its time
 	}
 	return withCode(d.st.Update(ctx, func(t *store.Tx) error {
+		have, ok, err := t.Cardholder(c.RequestID)
+		if err != nil || !ok || have.State != c.State {
+			return err // it was settled meanwhile
+		}
 		if c.State == store.HolderSending {
 			c.Setbacks++
 		}
@@ -350,7 +354,7 @@ func inDoubt(c *store.Cardholder) bool {
 	return true
 }
 
-// open reports whether a request is not settled yet.
+// open reports whether a request is not settled yet, and nobody closed it.
 func open(c *store.Cardholder) bool {
-	return c.State != store.HolderAnswered && (c.State != store.HolderRefused || refusesUs(c) || inDoubt(c))
+	return c.AcceptedAt.IsZero() && c.State != store.HolderAnswered && (c.State != store.HolderRefused || refusesUs(c) || inDoubt(c))
 }

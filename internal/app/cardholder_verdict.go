@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -19,6 +20,9 @@ type asking struct {
 // standing reports whether a stored request is to be sent now. If not, the error
 // says why and what to do; there is none if it was answered.
 func (a *App) standing(c *store.Cardholder, ask asking) (send bool, err error) {
+	if !c.AcceptedAt.IsZero() && c.State != store.HolderAnswered {
+		return false, closed(c, a.cfg.Report.Timezone)
+	}
 	switch c.State {
 	case store.HolderSending: // left by a crash: we hold the lock
 		return true, nil
@@ -34,6 +38,26 @@ func (a *App) standing(c *store.Cardholder, ask asking) (send bool, err error) {
 		return true, nil
 	}
 	return false, verdictOn(c, a.cfg.Report.Timezone)
+}
+
+// closed says that a person has closed a request.
+func closed(c *store.Cardholder, zone *time.Location) error {
+	return &InputError{
+		fmt.Sprintf("request %s of account %s was accepted as it is at %s (%s): it is not sent again",
+			c.RequestID, c.Account, c.AcceptedAt.In(zone).Format("2006-01-02 15:04:05 -07:00"), c.AcceptedNote),
+		"nothing was sent; \"syncer cardholder create\" with another --request-id, or without, makes a request of its own",
+	}
+}
+
+// unsettled makes an error of it that nothing has to be accepted about a request.
+func (a *App) unsettled(ctx context.Context, st *store.Store, id string) error {
+	return st.View(ctx, func(t *store.Tx) error {
+		c, ok, err := t.Cardholder(id)
+		if err == nil && ok && !open(&c) {
+			err = &InputError{"cardholder:" + id + " is settled: the API refused it, and no cardholder came of it", "there is nothing to accept"}
+		}
+		return err
+	})
 }
 
 // verdictOn says, with an exit code, what of a stored request is not as it was
@@ -55,9 +79,9 @@ func verdictOn(c *store.Cardholder, zone *time.Location) error {
 		}
 	case store.HolderFailed:
 		v.Reason += fmt.Sprintf("; given up after %d further attempts", c.Attempts-1)
-		v.Advice = fmt.Sprintf("Contact WorldFirst Technical Support with the request id. \"syncer cardholder resume --request-id %s\" asks again under the same id; a request with another id may make a second cardholder.", c.RequestID)
+		v.Advice = fmt.Sprintf("Contact WorldFirst Technical Support with the request id. \"syncer cardholder resume --request-id %s\" asks again under the same id; a request with another id may make a second cardholder. ", c.RequestID) + closing(c)
 	case store.HolderRepeated:
-		v.Advice = worldfirst.CardholderAdvice(c.LastCode, bill.RefusedRequest)
+		v.Advice = worldfirst.CardholderAdvice(c.LastCode, bill.RefusedRequest) + " " + closing(c)
 	case store.HolderRefused:
 		v.Advice = refusedAdvice(c)
 		if refusesUs(c) {
@@ -97,8 +121,11 @@ func refusedAdvice(c *store.Cardholder) string {
 	}
 	if refusesUs(c) {
 		advice += " Once that is mended, \"syncer cardholder resume\" sends it again under the same id."
+		if !unsure(c) {
+			advice += fmt.Sprintf(" \"syncer accept cardholder:%s --note TEXT\" gives it up.", c.RequestID)
+		}
 	}
-	const look = "look with \"syncer cardholder list --refresh\" whether a cardholder came of it before you make another request, which needs a --request-id of its own."
+	look := "look with \"syncer cardholder list --refresh\" whether a cardholder came of it before you make another request. " + closing(c)
 	switch {
 	case unsure(c):
 		advice += " An earlier sending of it was not answered: " + look
@@ -106,6 +133,11 @@ func refusedAdvice(c *store.Cardholder) string {
 		advice += " The API may have registered the cardholder all the same: " + look
 	}
 	return advice
+}
+
+// closing says how a person ends a request of which no cardholder came.
+func closing(c *store.Cardholder) string {
+	return fmt.Sprintf("Once that is clear, \"syncer accept cardholder:%s --note TEXT\" closes this one, and a new request may be made (or, with this one open, under a --request-id of its own).", c.RequestID)
 }
 
 // looksRepeated says that a request with other bytes may be one that was stored
@@ -126,7 +158,7 @@ func (a *App) looksRepeated(c *store.Cardholder, info holderInfo) error {
 	return &InputError{
 		fmt.Sprintf("request %s of %s, %s, was made %s, and %s",
 			c.RequestID, c.CreatedAt.In(a.cfg.Report.Timezone).Format("2006-01-02 15:04:05 -07:00"), c.State, alike, danger),
-		"nothing was sent; " + next + "; for another cardholder, on purpose, give --request-id with a new id",
+		"nothing was sent; " + next + "; once it is clear that no cardholder came of it, \"syncer accept cardholder:" + c.RequestID + " --note TEXT\" closes it; for another cardholder, on purpose, give --request-id with a new id",
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // An Acceptance is what a person has looked at and accepted.
 type Acceptance struct {
-	Subject    string // item:12, window:7, tail:main
+	Subject    string // item:12, window:7, tail:main, notification:3, cardholder:ID
 	Account    string
 	Start, End time.Time // of the window or the tail; zero for an item
 	Reason     string    // what stood in the way
@@ -35,7 +35,9 @@ type acceptable struct {
 // Accept records that a person has looked at something that keeps runs from
 // being complete: an item that cannot be understood (item:ID), a window that
 // waits or failed, or whose bills are listed no longer (window:ID), bills of the
-// tail that are listed no longer (tail:ACCOUNT). A bare number is taken for whichever it can be. The
+// tail that are listed no longer (tail:ACCOUNT), a notification in the inbox
+// (notification:ID), or a request for a cardholder that is not settled
+// (cardholder:REQUEST_ID). A bare number is taken for whichever it can be. The
 // error is an InputError if there is nothing like that to accept.
 func (s *Store) Accept(ctx context.Context, subject, note string, now time.Time) (a Acceptance, err error) {
 	err = s.Update(ctx, func(t *Tx) error {
@@ -93,13 +95,15 @@ func (t *Tx) findAcceptable(subject string) (Acceptance, func(string, time.Time)
 		return t.findWindow(id)
 	case "tail":
 		return t.findTail(name)
+	case "cardholder":
+		return t.findCardholder(name)
 	}
 	return Acceptance{}, nil, t.notAcceptable(subject, "is nothing that can be accepted")
 }
 
 func (t *Tx) notAcceptable(subject, why string) error {
 	return &InputError{t.s.path, subject + " " + why,
-		"what can be accepted: item:ID (an item that cannot be understood), window:ID, tail:ACCOUNT, notification:ID; \"syncer status\" shows what there is"}
+		"what can be accepted: item:ID (an item that cannot be understood), window:ID, tail:ACCOUNT, notification:ID, cardholder:REQUEST_ID; \"syncer status\" shows what there is"}
 }
 
 // findByNumber takes a bare number for an open item or for a window.

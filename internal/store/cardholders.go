@@ -42,6 +42,8 @@ type Cardholder struct {
 	SentAt          time.Time
 	AnsweredAt      time.Time
 	RefreshedAt     time.Time
+	AcceptedAt      time.Time // a person closed it; SaveCardholder leaves this and the note as they are
+	AcceptedNote    string
 }
 
 // holderRow is a row as it stands in the table.
@@ -69,11 +71,15 @@ type holderRow struct {
 	SentAt          stamp   `db:"sent_at"`
 	AnsweredAt      stamp   `db:"answered_at"`
 	RefreshedAt     stamp   `db:"refreshed_at"`
+	AcceptedAt      stamp   `db:"accepted_at"`
+	AcceptedNote    *string `db:"accepted_note"`
 }
 
 const holderColumns = `request_id, account, cardholder_type, info_file, info_salt, info_hash, sense_hash, state, attempts, setbacks, next_attempt_at,
 	last_code, last_error, order_id, cardholder_id, audit_status, available_status, fail_code, fail_message,
 	created_at, sent_at, answered_at, refreshed_at`
+
+const holderFields = holderColumns + ", accepted_at, accepted_note"
 
 func (r *holderRow) cardholder() Cardholder {
 	return Cardholder{
@@ -82,13 +88,14 @@ func (r *holderRow) cardholder() Cardholder {
 		LastCode: deref(r.LastCode), LastError: deref(r.LastError), OrderID: deref(r.OrderID), CardholderID: deref(r.CardholderID),
 		AuditStatus: deref(r.AuditStatus), AvailableStatus: deref(r.AvailableStatus), FailCode: deref(r.FailCode), FailMessage: deref(r.FailMessage),
 		CreatedAt: r.CreatedAt.Time, SentAt: r.SentAt.Time, AnsweredAt: r.AnsweredAt.Time, RefreshedAt: r.RefreshedAt.Time,
+		AcceptedAt: r.AcceptedAt.Time, AcceptedNote: deref(r.AcceptedNote),
 	}
 }
 
 // Cardholder returns the request with an id, and whether there is one.
 func (t *Tx) Cardholder(requestID string) (Cardholder, bool, error) {
 	var rows []holderRow
-	err := t.rows("reading a cardholder", &rows, "SELECT "+holderColumns+" FROM cardholders WHERE request_id = ?", requestID)
+	err := t.rows("reading a cardholder", &rows, "SELECT "+holderFields+" FROM cardholders WHERE request_id = ?", requestID)
 	if err != nil || len(rows) == 0 {
 		return Cardholder{}, false, err
 	}
@@ -102,7 +109,7 @@ func (t *Tx) Cardholders(accounts []string) ([]Cardholder, error) {
 		return nil, fmt.Errorf("reading cardholders: %w", err)
 	}
 	var rows []holderRow
-	err = t.rows("reading cardholders", &rows, "SELECT "+holderColumns+` FROM cardholders
+	err = t.rows("reading cardholders", &rows, "SELECT "+holderFields+` FROM cardholders
 		WHERE account IN (SELECT value FROM json_each(?)) ORDER BY created_at, request_id`, string(list))
 	if err != nil {
 		return nil, err
@@ -141,10 +148,32 @@ func (t *Tx) NextCardholder(accounts []string) (time.Time, error) {
 	var rows []stamp
 	err = t.rows("reading due cardholders", &rows, `
 		SELECT CASE state WHEN 'waiting' THEN coalesce(next_attempt_at, created_at) ELSE coalesce(sent_at, created_at) END FROM cardholders
-		WHERE state IN ('sending', 'waiting') AND info_file IS NOT NULL AND account IN (SELECT value FROM json_each(?))
+		WHERE state IN ('sending', 'waiting') AND info_file IS NOT NULL AND accepted_at IS NULL AND account IN (SELECT value FROM json_each(?))
 		ORDER BY 1 LIMIT 1`, string(list))
 	if err != nil || len(rows) == 0 {
 		return time.Time{}, err
 	}
 	return rows[0].Time, nil
+}
+
+// findCardholder finds a request for a cardholder that a person can close.
+func (t *Tx) findCardholder(requestID string) (Acceptance, func(string, time.Time) error, error) {
+	subject := "cardholder:" + requestID
+	c, ok, err := t.Cardholder(requestID)
+	switch {
+	case err != nil:
+		return Acceptance{}, nil, err
+	case !ok:
+		return Acceptance{}, nil, t.notAcceptable(subject, "does not exist")
+	case !c.AcceptedAt.IsZero():
+		return Acceptance{}, nil, t.notAcceptable(subject, "was accepted before, "+text(c.AcceptedAt))
+	case c.State == HolderAnswered:
+		return Acceptance{}, nil, t.notAcceptable(subject, "is settled: the cardholder was registered")
+	case c.State == HolderSending:
+		return Acceptance{}, nil, t.notAcceptable(subject, "is being sent, or was when syncer was killed; \"syncer cardholder resume\" goes on with it")
+	}
+	a := Acceptance{Subject: subject, Account: c.Account, Reason: c.LastError}
+	return a, func(note string, now time.Time) error {
+		return t.exec("accepting a request for a cardholder", "UPDATE cardholders SET accepted_at = ?, accepted_note = ? WHERE request_id = ?", text(now), note, requestID)
+	}, nil
 }

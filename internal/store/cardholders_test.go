@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,11 +74,17 @@ func TestNextCardholder(t *testing.T) {
 		{"answered", store.Cardholder{State: store.HolderAnswered, InfoFile: "f"}, time.Time{}},
 		{"refused", store.Cardholder{State: store.HolderRefused, InfoFile: "f"}, time.Time{}},
 		{"repeated", store.Cardholder{State: store.HolderRepeated, InfoFile: "f"}, time.Time{}},
+		{"closed by a person", store.Cardholder{State: store.HolderWaiting, InfoFile: "f", NextAttemptAt: day(3), AcceptedAt: day(2)}, time.Time{}},
 		{"given up", store.Cardholder{State: store.HolderFailed, InfoFile: "f", NextAttemptAt: day(3)}, time.Time{}},
 	} {
 		s := withAccount(t)
 		tt.c.RequestID, tt.c.Account, tt.c.CreatedAt = "r", "main", day(1)
 		update(t, s, func(tx *store.Tx) error { return tx.SaveCardholder(tt.c) })
+		if !tt.c.AcceptedAt.IsZero() {
+			if _, err := s.Accept(t.Context(), "cardholder:r", "x", tt.c.AcceptedAt); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for account, want := range map[string]time.Time{"main": tt.want, "shop": {}} {
 			view(t, s, func(tx *store.Tx) error {
 				if got, err := tx.NextCardholder([]string{account}); err != nil || !got.Equal(want) {
@@ -113,5 +120,47 @@ func TestCardholderLock(t *testing.T) {
 		t.Errorf("after Unlock: %v", err)
 	} else if err := l.Unlock(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A request that nobody can settle is closed by a person; nothing that is stored
+// about it later opens it again.
+func TestAcceptCardholder(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[string]string{
+		store.HolderWaiting: "", store.HolderRepeated: "", store.HolderRefused: "", store.HolderFailed: "",
+		store.HolderAnswered: "is settled", store.HolderSending: "cardholder resume",
+	} {
+		s := withAccount(t)
+		c := store.Cardholder{RequestID: "r1", Account: "main", Type: "EMPLOYEE", State: state, LastError: "why", CreatedAt: day(1)}
+		update(t, s, func(tx *store.Tx) error { return tx.SaveCardholder(c) })
+		seen, err := s.PreviewAccept(t.Context(), "cardholder:r1", day(2))
+		if want != "" {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", state, err, want)
+			}
+			continue
+		}
+		if err != nil || seen.Subject != "cardholder:r1" || seen.Account != "main" || seen.Reason != "why" {
+			t.Errorf("%s: PreviewAccept = %+v, %v", state, seen, err)
+		}
+		if _, err := s.Accept(t.Context(), "cardholder:r1", "looked", day(2)); err != nil {
+			t.Errorf("%s: %v", state, err)
+		}
+		update(t, s, func(tx *store.Tx) error { return tx.SaveCardholder(c) })
+		c.AcceptedAt, c.AcceptedNote = day(2), "looked"
+		view(t, s, func(tx *store.Tx) error {
+			got, _, err := tx.Cardholder("r1")
+			if diff := cmp.Diff(c, got); err != nil || diff != "" {
+				t.Errorf("%s: %v (-want +got):\n%s", state, err, diff)
+			}
+			return nil
+		})
+		same(t, "acceptances", grid(t, s, "SELECT account, subject, reason, note FROM acceptances"), [][]any{{"main", "cardholder:r1", "why", "looked"}})
+		for subject, want := range map[string]string{"cardholder:r1": "was accepted before", "cardholder:r2": "does not exist", "cardholder:": "does not exist"} {
+			if _, err := s.Accept(t.Context(), subject, "x", day(3)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s again: %v, want %q", subject, err, want)
+			}
+		}
 	}
 }

@@ -54,5 +54,7 @@ CREATE TABLE cardholders (
     created_at       TEXT NOT NULL,
     sent_at          TEXT,
     answered_at      TEXT,
-    refreshed_at     TEXT
+    refreshed_at     TEXT,
+    accepted_at      TEXT,
+    accepted_note    TEXT
 ) STRICT, WITHOUT ROWID;
