@@ -193,7 +193,7 @@ type ResumeOptions struct {
 	Stdin     io.Reader
 	Now       bool // also those that are not due, and those that were given up
 	DryRun    bool
-	Daemon    bool // nobody is there: no waiting for others, and nothing that is for a person
+	Daemon    bool // nobody is there: no waiting for others, nothing that is for a person, and one request at most
 }
 
 // A Resumption is what became of the requests that were open.
@@ -338,6 +338,9 @@ func (d *holderDesk) resume(ctx context.Context, o ResumeOptions, names []string
 	if err != nil {
 		return out, err
 	}
+	if o.Daemon {
+		slices.SortStableFunc(found, func(a, b store.Cardholder) int { return due(&a).Compare(due(&b)) })
+	}
 	refused, silent := map[string]bool{}, 0
 	var trouble []error
 	for _, c := range found {
@@ -367,6 +370,9 @@ func (d *holderDesk) resume(ctx context.Context, o ResumeOptions, names []string
 		if r.Sent || err != nil {
 			out.Done = append(out.Done, r)
 		}
+		if o.Daemon && r.Sent {
+			break // it may have taken minutes, and bills may be due: the others have their turn next
+		}
 	}
 	if all, err = d.stored(ctx, names); err != nil {
 		return out, err
@@ -378,6 +384,14 @@ func (d *holderDesk) resume(ctx context.Context, o ResumeOptions, names []string
 		}
 	}
 	return out, stillOpen(out.Still, trouble, d.app.cfg.Report.Timezone)
+}
+
+// due is when a request that is open is to be sent again.
+func due(c *store.Cardholder) time.Time {
+	if c.NextAttemptAt.IsZero() {
+		return c.SentAt
+	}
+	return c.NextAttemptAt
 }
 
 // maxSilent is how many requests in a row may get no answer before the others are

@@ -234,3 +234,44 @@ func TestCardholderLeavesNothing(t *testing.T) {
 	}
 	c.registered(1)
 }
+
+// The daemon sends one request in a turn, the one that is due first: bills have
+// to wait for one at most.
+func TestCardholderDaemonTurns(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t, "", nil)
+	var ids []string
+	for i := range 4 {
+		c.info = c.file(fmt.Sprintf("%d.json", i), fmt.Sprintf(`{"n":%d}`, i))
+		c.faults(lost, lost, lost)
+		r, _ := c.create(3)
+		ids = append(ids, r.RequestID)
+		c.clock.move(time.Second)
+	}
+	// The first was asked once more, and is due last.
+	c.clock.move(5 * time.Minute)
+	c.faults(lost, lost, lost)
+	c.resume(3, app.ResumeOptions{RequestID: ids[0]})
+	c.clock.move(time.Hour)
+	_ = os.Remove(filepath.Join(c.dir, "2.json")) // one that cannot be sent takes no turn
+	for i, want := range [][]string{{ids[1]}, {ids[1], ids[3]}, {ids[1], ids[3], ids[0]}, {ids[1], ids[3], ids[0]}} {
+		c.daemonTick()
+		var got []string
+		for _, h := range c.api.Cardholders() {
+			got = append(got, h.RequestID)
+		}
+		expect(t, fmt.Sprint("after turn ", i+1), got, want)
+	}
+	// A silent one is not in the others' way.
+	c.faults(times(100, lost)...)
+	for i := range 3 {
+		c.info = c.file(fmt.Sprintf("silent%d.json", i), fmt.Sprintf(`{"silent":%d}`, i))
+		c.create(3)
+	}
+	c.clock.move(5 * time.Minute)
+	before := c.api.Requests()
+	c.daemonTick()
+	if n := c.api.Requests() - before; n != 3 {
+		t.Errorf("a turn made %d requests, want the three tries of one", n)
+	}
+}

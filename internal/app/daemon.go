@@ -169,8 +169,9 @@ func (a *App) dueCardholders(ctx context.Context) (time.Time, bool) {
 	return at, err == nil && !at.IsZero()
 }
 
-// resumeDue sends the requests for cardholders again that are due. What a person
-// is sending at this moment is not its business.
+// resumeDue sends the request for a cardholder again that is due first: a silent
+// API takes minutes for one, and syncs wait meanwhile. The others follow in the
+// next turns. What a person is sending at this moment is not its business.
 func (a *App) resumeDue(ctx context.Context) error {
 	_, err := a.ResumeCardholders(ctx, ResumeOptions{Daemon: true})
 	var busy *store.BusyError
