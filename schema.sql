@@ -409,7 +409,7 @@ CREATE TABLE cardholders (
     account          TEXT NOT NULL REFERENCES accounts (account),
     cardholder_type  TEXT NOT NULL,          -- INDIVIDUAL, EMPLOYEE, SHAREHOLDER
     info_file        TEXT,                   -- where its cardholderInfo was read; NULL: from standard input
-    info_salt        TEXT NOT NULL,          -- so that the hash tells nothing about the content
+    info_salt        TEXT NOT NULL,          -- equal contents have different hashes; who has the database can still confirm a guess of all of it
     info_hash        TEXT NOT NULL,          -- of cardholderInfo, byte for byte: only the same is sent again
     sense_hash       TEXT NOT NULL,          -- of cardholderInfo whatever its blanks and order: a file written anew says the same
     state            TEXT NOT NULL CHECK (state IN ('sending', 'waiting', 'answered', 'repeated', 'refused', 'failed')),

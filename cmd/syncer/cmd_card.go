@@ -18,7 +18,7 @@ func newCardCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "card COMMAND",
 		Short:   "The details of a card: number, CVV, expiry",
-		GroupID: groupLook,
+		GroupID: groupCards,
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if slices.ContainsFunc(args, app.LooksLikeCardNumber) || app.LooksLikeCardNumber(strings.Join(args, " ")) {

@@ -32,9 +32,11 @@ kept. With - it is read from standard input.
 The request gets an id, which is stored before it is sent. If no answer comes, or
 none that says what became of it, the request is sent again with the same id and
 the same content: by the daemon, by "syncer cardholder resume", or by the same
-command once more. So one command never makes two cardholders; the same command
-later shows the cardholder it made. To register the very same content once more,
-give a --request-id of your own.
+command once more, and the same command later shows the cardholder it made. While
+nobody knows what became of a request, nothing else is sent from its file or with
+what it says, however it is written: that ends with exit code 2 and the request's
+id. To register the same once more on purpose, give a --request-id of your own;
+"syncer accept cardholder:ID" closes a request that nobody can settle.
 
 Exit code 0: registered. The review may go on (PENDING) or end badly (REJECTED):
 that is an answer, and is shown. 3: it waits, was refused or needs a look; 4: the

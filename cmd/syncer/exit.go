@@ -94,24 +94,39 @@ func (g *globals) tell(ctx context.Context, err error, code int, args []string) 
 	if !errors.As(err, &s) && errors.As(context.Cause(ctx), &s) && code == s.ExitCode() {
 		err = s // "context canceled" says less
 	}
-	message, hint := err.Error(), ""
-	var h hinter
-	if errors.As(err, &h) {
-		hint = h.Hint()
-	}
-	fmt.Fprintf(g.stderr, "syncer: %s\n", message)
-	if hint != "" {
-		fmt.Fprintf(g.stderr, "hint: %s\n", hint)
+	said := errorOf(err)
+	said.Code = code
+	fmt.Fprintf(g.stderr, "syncer: %s\n", said.Message)
+	if said.Hint != "" {
+		fmt.Fprintf(g.stderr, "hint: %s\n", said.Hint)
 	}
 	if !g.summed && (g.json || slices.Contains(args, "--json")) {
 		// Nobody is left to be told if this cannot be written.
 		_ = g.printJSON(struct {
-			Type    string `json:"type"`
-			Code    int    `json:"code"`
-			Message string `json:"message"`
-			Hint    string `json:"hint,omitempty"`
-		}{"error", code, message, hint})
+			Type string `json:"type"`
+			*errorJSON
+		}{"error", said})
 	}
+}
+
+// An errorJSON is an error for programs, alone or beside a result.
+type errorJSON struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// errorOf returns an error for programs; nil if there is none.
+func errorOf(err error) *errorJSON {
+	if err == nil {
+		return nil
+	}
+	out := &errorJSON{Code: worst(err), Message: err.Error()}
+	var h hinter
+	if errors.As(err, &h) {
+		out.Hint = h.Hint()
+	}
+	return out
 }
 
 // A usageError says that the command line is wrong.

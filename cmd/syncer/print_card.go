@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -87,11 +86,6 @@ func appendShown(b []byte, s secret.Text, reveal bool, mask string) []byte {
 
 // cardJSON is a card for programs, with how it ended.
 func cardJSON(c *app.Card, reveal bool, failure error) []byte {
-	type errorJSON struct {
-		Code    int    `json:"code"`
-		Message string `json:"message"`
-		Hint    string `json:"hint,omitempty"`
-	}
 	doc := struct {
 		Type      string     `json:"type"`
 		Account   string     `json:"account"`
@@ -111,13 +105,7 @@ func cardJSON(c *app.Card, reveal bool, failure error) []byte {
 	if c.NoBooks == "" {
 		doc.Bills = &c.Bills
 	}
-	if failure != nil {
-		doc.Error = &errorJSON{Code: worst(failure), Message: failure.Error()}
-		var h hinter
-		if errors.As(failure, &h) {
-			doc.Error.Hint = h.Hint()
-		}
-	}
+	doc.Error = errorOf(failure)
 	head, err := json.Marshal(doc)
 	if err != nil {
 		panic(err) // it is made of texts and numbers

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -258,25 +257,6 @@ func holderOf(c *app.Cardholder) holderJSON {
 		timeOrNil(c.AcceptedAt), c.AcceptedNote}
 }
 
-type holderErrorJSON struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
-}
-
-// holderError is an error beside a result.
-func holderError(err error) *holderErrorJSON {
-	if err == nil {
-		return nil
-	}
-	v := &holderErrorJSON{Code: worst(err), Message: err.Error()}
-	var h hinter
-	if errors.As(err, &h) {
-		v.Hint = h.Hint()
-	}
-	return v
-}
-
 type otherJSON struct {
 	CardholderID string `json:"cardholder_id"`
 	OrderID      string `json:"order_id"`
@@ -304,9 +284,9 @@ func registrationJSON(r *app.Registration, dry bool, err error) any {
 	return struct {
 		Type string `json:"type"`
 		registeredJSON
-		Dry   bool             `json:"dry_run"`
-		Error *holderErrorJSON `json:"error,omitempty"`
-	}{"cardholder", registeredOf(r), dry, holderError(err)}
+		Dry   bool       `json:"dry_run"`
+		Error *errorJSON `json:"error,omitempty"`
+	}{"cardholder", registeredOf(r), dry, errorOf(err)}
 }
 
 // resumptionJSON is what became of the requests that were open, for programs.
@@ -316,8 +296,8 @@ func resumptionJSON(r *app.Resumption, dry bool, err error) any {
 		Done  []registeredJSON `json:"resumed"`
 		Still []holderJSON     `json:"open"`
 		Dry   bool             `json:"dry_run"`
-		Error *holderErrorJSON `json:"error,omitempty"`
-	}{"cardholder_resume", []registeredJSON{}, []holderJSON{}, dry, holderError(err)}
+		Error *errorJSON       `json:"error,omitempty"`
+	}{"cardholder_resume", []registeredJSON{}, []holderJSON{}, dry, errorOf(err)}
 	for i := range r.Done {
 		out.Done = append(out.Done, registeredOf(&r.Done[i]))
 	}
@@ -330,15 +310,15 @@ func resumptionJSON(r *app.Resumption, dry bool, err error) any {
 // holderListJSON is the list for programs.
 func holderListJSON(l *app.HolderList, err error) any {
 	out := struct {
-		Type        string           `json:"type"`
-		Holders     []holderJSON     `json:"cardholders"`
-		Refreshed   bool             `json:"refreshed"`
-		NotFromHere int              `json:"not_from_here"`
-		NotListed   []string         `json:"not_listed"`
-		Unreadable  int              `json:"not_understood"`
-		Partial     bool             `json:"partial"`
-		Error       *holderErrorJSON `json:"error,omitempty"`
-	}{"cardholders", []holderJSON{}, l.Refreshed, l.Unknown, append([]string{}, l.Missing...), l.Unreadable, l.Partial, holderError(err)}
+		Type        string       `json:"type"`
+		Holders     []holderJSON `json:"cardholders"`
+		Refreshed   bool         `json:"refreshed"`
+		NotFromHere int          `json:"not_from_here"`
+		NotListed   []string     `json:"not_listed"`
+		Unreadable  int          `json:"not_understood"`
+		Partial     bool         `json:"partial"`
+		Error       *errorJSON   `json:"error,omitempty"`
+	}{"cardholders", []holderJSON{}, l.Refreshed, l.Unknown, append([]string{}, l.Missing...), l.Unreadable, l.Partial, errorOf(err)}
 	for i := range l.Holders {
 		out.Holders = append(out.Holders, holderOf(&l.Holders[i].Cardholder))
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -261,11 +260,6 @@ func lookupJSON(l *app.Lookup, o app.LookupOptions, failure error) any {
 		}
 		return x
 	}
-	type errorJSON struct {
-		Code    int    `json:"code"`
-		Message string `json:"message"`
-		Hint    string `json:"hint,omitempty"`
-	}
 	out := struct {
 		Type          string     `json:"type"`
 		Account       string     `json:"account"`
@@ -280,7 +274,7 @@ func lookupJSON(l *app.Lookup, o app.LookupOptions, failure error) any {
 		NotListed     []item     `json:"not_listed"`
 		NotUnderstood []string   `json:"not_understood"`
 		Error         *errorJSON `json:"error,omitempty"`
-	}{"lookup", l.Account, l.From.UTC(), l.To.UTC(), l.Whole, l.More, l.Ignored, !l.Moved, l.Requests, []item{}, []item{}, l.NotUnderstood, nil}
+	}{"lookup", l.Account, l.From.UTC(), l.To.UTC(), l.Whole, l.More, l.Ignored, !l.Moved, l.Requests, []item{}, []item{}, l.NotUnderstood, errorOf(failure)}
 	if out.NotUnderstood == nil {
 		out.NotUnderstood = []string{}
 	}
@@ -301,14 +295,6 @@ func lookupJSON(l *app.Lookup, o app.LookupOptions, failure error) any {
 		x := itemOf(&s.Bill, "not listed")
 		x.BillID = &s.ID
 		out.NotListed = append(out.NotListed, x)
-	}
-	if failure != nil {
-		e := &errorJSON{Code: worst(failure), Message: failure.Error()}
-		var h hinter
-		if errors.As(failure, &h) {
-			e.Hint = h.Hint()
-		}
-		out.Error = e
 	}
 	return out
 }
