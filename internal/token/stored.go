@@ -45,7 +45,7 @@ type file struct {
 }
 
 // maxFile bounds a token file, in bytes.
-const maxFile = 64 << 10
+const maxFile = 1 << 20
 
 // What is wrong with the text of a token file. None of it repeats the text.
 var (

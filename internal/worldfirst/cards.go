@@ -122,7 +122,7 @@ func (c *Client) CreateCardholder(ctx context.Context, acct bill.Account, a card
 	}, nil)
 	// The provider may say what it does not like about a name.
 	if f, ok := bill.AsFailure(err); ok {
-		f.Message = private.redact(f.Message)
+		f.Code, f.Message = private.redact(f.Code), private.redact(f.Message)
 	}
 	return h, err
 }
@@ -201,7 +201,11 @@ func gatherHolders(doc *document, object int, p *card.HolderPage, depth int) {
 			v := m.value + 1
 			for range doc.count(m.value) {
 				if doc.first(v) == '{' {
-					if h := decodeHolder(doc, v, newRedactor(doc.json(v), holderFields...)); h.CardholderID != "" || h.OrderID != "" {
+					h := decodeHolder(doc, v, newRedactor(doc.json(v), holderFields...))
+					// Whose words these are about is known, what of them says who that
+					// is is not: the code has to do.
+					h.FailMessage = ""
+					if h.CardholderID != "" || h.OrderID != "" {
 						p.Holders = append(p.Holders, h)
 					}
 				}

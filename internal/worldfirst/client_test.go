@@ -477,3 +477,32 @@ func TestConnectionsAreKept(t *testing.T) {
 		t.Errorf("three requests came from %v, want one connection", addresses)
 	}
 }
+
+// An answer for another client is not believed, whether signatures are checked or
+// not (API §4.3).
+func TestAnswerForAnotherClient(t *testing.T) {
+	t.Parallel()
+	body := sample(t, "queryBillList.response.success.json")
+	for _, checked := range []bool{true, false} {
+		for id, want := range map[string]bool{"": true, testClientID: true, "SOMEBODY_ELSE": false} {
+			p := newProvider(t, func(p *provider, _ int, w http.ResponseWriter, r *http.Request) {
+				p.sign(w, body)
+				w.Header().Set("Client-Id", id)
+				if id == "" {
+					w.Header().Del("Client-Id")
+				}
+				_, _ = w.Write(body)
+			})
+			c := p.client(func(cfg *Config) {
+				if !checked {
+					cfg.ServerKeys = nil
+				}
+			})
+			_, err := c.QueryBillList(t.Context(), testAccount, testQuery)
+			f, _ := bill.AsFailure(err)
+			if want != (err == nil) || !want && (f == nil || f.Outcome != bill.RefusedUs) {
+				t.Errorf("checked %t, Client-Id %q: %v", checked, id, err)
+			}
+		}
+	}
+}

@@ -3,6 +3,8 @@ package worldfirst
 import (
 	"bytes"
 	"encoding/json"
+	"html"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode"
@@ -74,8 +76,36 @@ func lower(text string) []rune {
 	return runes
 }
 
-// redact returns what of the provider's words may be kept.
+// withheldWords stand for words that repeat a value in another spelling.
+const withheldWords = "(words that repeat the content were left out)"
+
+// redact returns what of the provider's words may be kept. Words that repeat a
+// value as it is written in JSON, HTML or an address are left out altogether.
 func (r redactor) redact(text string) string {
+	for _, plain := range spellings(text) {
+		if plain != text && r.replace(plain) != plain {
+			return withheldWords
+		}
+	}
+	return r.replace(text)
+}
+
+// spellings returns what a text says if it was written for JSON, HTML or an
+// address.
+func spellings(text string) []string {
+	all := []string{html.UnescapeString(text)}
+	var said string
+	if json.Unmarshal([]byte(`"`+strings.ReplaceAll(strings.ReplaceAll(text, `\"`, `"`), `"`, `\"`)+`"`), &said) == nil {
+		all = append(all, said)
+	}
+	if said, err := url.QueryUnescape(text); err == nil {
+		all = append(all, said)
+	}
+	return all
+}
+
+// replace takes out values as they are.
+func (r redactor) replace(text string) string {
 	words, small := []rune(text), lower(text)
 	hidden := make([]bool, len(words))
 	for _, v := range r.values {

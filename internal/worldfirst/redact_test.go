@@ -30,3 +30,24 @@ func TestRedact(t *testing.T) {
 		}
 	}
 }
+
+// Words that repeat a value in another spelling are not kept.
+func TestRedactOtherSpellings(t *testing.T) {
+	t.Parallel()
+	r := newRedactor([]byte(`{"last":"Wu-Königsmark","no":"P<D0123456789","city":"New York & Co"}`))
+	for _, text := range []string{
+		`bad {"last":"Wu-K\u00f6nigsmark"}`, `bad "Wu-K\u00F6nigsmark"`, `P&lt;D0123456789 is bad`, `Wu-K&#246;nigsmark`, `name=Wu-K%C3%B6nigsmark`,
+		`New+York+%26+Co`, `wu-k\u00f6nigsmark`,
+	} {
+		if got := r.redact(text); got != withheldWords {
+			t.Errorf("redact(%s) = %s, want nothing of it", text, got)
+		}
+	}
+	for text, want := range map[string]string{
+		"Wu-Königsmark is bad": "*** is bad", `a "quoted" \n word`: `a "quoted" \n word`, "100% sure & <b>": "100% sure & <b>",
+	} {
+		if got := r.redact(text); got != want {
+			t.Errorf("redact(%s) = %s, want %s", text, got, want)
+		}
+	}
+}
