@@ -226,7 +226,7 @@ func TestQueryCardholderList(t *testing.T) {
 		return card.Holder{CardholderID: fmt.Sprint("CH", n), OrderID: fmt.Sprint("OR", n), Type: "EMPLOYEE", AuditStatus: "APPROVED", AvailableStatus: "T"}
 	}
 	private := holder(1)
-	private.AvailableStatus, private.FailMessage, private.RequestID = "F", "*** *** is known", "R1"
+	private.AvailableStatus, private.RequestID = "F", "R1"
 	for _, tt := range []struct {
 		name, members string
 		want          card.HolderPage

@@ -201,7 +201,7 @@ func gatherHolders(doc *document, object int, p *card.HolderPage, depth int) {
 			v := m.value + 1
 			for range doc.count(m.value) {
 				if doc.first(v) == '{' {
-					h := decodeHolder(doc, v, newRedactor(doc.json(v), holderFields...))
+					h := decodeHolder(doc, v, redactor{})
 					// Whose words these are about is known, what of them says who that
 					// is is not: the code has to do.
 					h.FailMessage = ""
@@ -214,9 +214,6 @@ func gatherHolders(doc *document, object int, p *card.HolderPage, depth int) {
 		}
 	}
 }
-
-// holderFields are the members of an entry that are no identity data.
-var holderFields = []string{"requestId", "orderId", "cardholderId", "cardholderType", "auditStatus", "availableStatus", "failCode", "failMessage"}
 
 // maxID bounds ids and short words of the provider, in characters.
 const maxID = 256

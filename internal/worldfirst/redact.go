@@ -14,19 +14,13 @@ import (
 // which may repeat a name or a date. Its zero value takes out nothing.
 type redactor struct{ values [][]rune } // in small letters
 
-// newRedactor takes an object with identity data, and the members of it that are
-// none.
-func newRedactor(object []byte, except ...string) redactor {
+// newRedactor takes an object with identity data.
+func newRedactor(object []byte) redactor {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(object))
 	dec.UseNumber()
 	if dec.Decode(&v) != nil {
 		return redactor{}
-	}
-	if members, ok := v.(map[string]any); ok {
-		for _, name := range except {
-			delete(members, name)
-		}
 	}
 	var r redactor
 	r.gather(v)
