@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"strings"
 	"testing"
@@ -41,7 +40,7 @@ func TestCardCallsRefreshDueTokens(t *testing.T) {
 			if !works {
 				w.fault(simulator.Fault{Kind: simulator.Result, Code: "OAUTH_FAIL"})
 			}
-			var log bytes.Buffer
+			var log memo
 			err := call(t.Context(), w, w.app(zerolog.New(&log)))
 			if exitCode(err) == 4 || w.applied.Load() != 1 || w.listed.Load() == 0 {
 				t.Errorf("%s, the refresh works: %t: %v with exit code %d, %d requests for tokens, %d others", name, works, err, exitCode(err), w.applied.Load(), w.listed.Load())

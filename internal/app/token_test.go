@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -333,7 +332,7 @@ func TestRefreshUnknown(t *testing.T) {
 		w.move(pause)
 		refresh(false, 3, 0)
 	}
-	var log bytes.Buffer
+	var log memo
 	a := w.app(zerolog.New(&log))
 	w.srv.SetAccessToken("", "") // the token may be any
 	w.sync(a, 0, 0)
@@ -590,7 +589,7 @@ func TestCheckTokens(t *testing.T) {
 func TestTokensOfTwo(t *testing.T) {
 	t.Parallel()
 	w := newGrantor(t, simulator.Options{}, withFile+"[[account]]\nname = \"shop\"\nconnected_customer_id = \"C2\"\naccess_token_file = \"shop.token\"\n")
-	var log bytes.Buffer
+	var log memo
 	a := w.app(zerolog.New(zerolog.SyncWriter(&log)).Level(zerolog.TraceLevel))
 	for account, customer := range map[string]string{"main": "", "shop": "C2"} {
 		if _, err := a.ApplyCode(t.Context(), account, secret.New([]byte(w.srv.Grant(customer))), false); err != nil {
