@@ -24,9 +24,9 @@ run: build ## build, sync as config.toml says (as shipped: from the simulator in
 	./bin/syncer sync
 	./bin/syncer status
 
-test: ## all tests, with the race detector, and 140 random stories
+test: ## all tests, with the race detector, and 100 random stories
 	go test -race -timeout 15m ./...
-	go test ./internal/soak -count=1 -run TestModel -seeds 140 -budget 60s -v
+	go test ./internal/soak -count=1 -run TestModel -seeds 100 -budget 40s -v
 
 soak: ## the model-based test with SEEDS (3000) seeds, new ones each time (a quarter of an hour or more)
 	go test ./internal/soak -run TestModel -v -timeout 0 -budget 0 -seeds $(SEEDS) -first $$(date +%s)0000

@@ -118,7 +118,7 @@ func TestCardholderAnyHistory(t *testing.T) {
 			{Kind: simulator.HTTP, HTTPStatus: 503}, {Kind: simulator.HTTP, HTTPStatus: 403}, {Kind: simulator.Result, Code: "RISK_REJECT"},
 			{Kind: simulator.Result, Code: "REQUEST_TRAFFIC_EXCEED_LIMIT"}, {Kind: simulator.Result, Code: "SYSTEM_ERROR"},
 			{Kind: simulator.ResultAfter, Code: "SYSTEM_ERROR"}})
-		for range rapid.IntRange(1, 8).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 5).Draw(rt, "steps") {
 			list := rapid.SliceOfN(kinds, 1, 4).Draw(rt, "faults")
 			c.faults(list...)
 			ctx, cancel := context.WithCancel(t.Context())

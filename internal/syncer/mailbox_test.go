@@ -382,7 +382,7 @@ func TestNotificationsAndListAgree(t *testing.T) {
 		var told [][]byte // every state there ever was
 		bills := map[string]simulator.Entry{}
 		var orders []string
-		for step := range rapid.IntRange(3, 10).Draw(rt, "steps") {
+		for step := range rapid.IntRange(3, 7).Draw(rt, "steps") {
 			switch op := rapid.IntRange(0, 5).Draw(rt, "op"); {
 			case op == 0 || len(orders) == 0:
 				e := entry(fmt.Sprintf("N%d", step), w.now().Add(-time.Duration(rapid.IntRange(1, 600).Draw(rt, "age"))*time.Second).Truncate(time.Second))
