@@ -115,8 +115,8 @@ func (a *App) previewCardholder(ctx context.Context, o CardholderOptions, acct c
 // about: the one with its id or, if none is given, one with this very content
 // that may have made a cardholder, so that a command that is simply repeated
 // never makes a second one. The error is an InputError if the id is that of
-// something else, or if nobody can say whether this is a repetition: the file was
-// written anew since its request was sent.
+// something else, or if nobody can say whether this is a repetition: the content
+// is that of an open request, written differently.
 func (a *App) findRequest(t *store.Tx, o CardholderOptions, acct config.Account, info holderInfo) (store.Cardholder, bool, error) {
 	if o.RequestID != "" {
 		have, ok, err := t.Cardholder(o.RequestID)
@@ -143,12 +143,15 @@ func (a *App) findRequest(t *store.Tx, o CardholderOptions, acct config.Account,
 			return *c, true, nil
 		case c.State == store.HolderAnswered && info.says(c):
 			return *c, true, nil
-		case alike == nil && (inDoubt(c) && info.cameFrom(c) || open(c) && info.says(c)):
+		case alike == nil && open(c) && info.says(c):
 			alike = c
+		case inDoubt(c) && info.cameFrom(c):
+			a.log.Warn().Str("account", acct.Name).Str("request_id", c.RequestID).Str("state", c.State).
+				Msg("a request that may have made a cardholder was made from this file, which says something else now: this is taken for another person's")
 		}
 	}
 	if alike != nil {
-		return store.Cardholder{}, false, a.looksRepeated(alike, info)
+		return store.Cardholder{}, false, a.looksRepeated(alike)
 	}
 	return store.Cardholder{}, false, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // A request of which nobody knows what became is not made a second time because
-// its file was written anew: in other words for the same, or with other content.
+// its file was written anew, in other words for the same.
 func TestCardholderWrittenAnew(t *testing.T) {
 	t.Parallel()
 	const (
@@ -51,7 +51,7 @@ func TestCardholderWrittenAnew(t *testing.T) {
 			for _, anew := range []struct {
 				file, text, word string
 			}{
-				{"info.json", blanks, "written differently"}, {"info.json", reordered, "written differently"}, {"info.json", corrected, "from the same file"},
+				{"info.json", blanks, "written differently"}, {"info.json", reordered, "written differently"},
 				{"other.json", reordered, "written differently"},
 			} {
 				path := c.file(anew.file, anew.text)
@@ -77,9 +77,11 @@ func TestCardholderWrittenAnew(t *testing.T) {
 			// Another type or another person is another request, and so is what a person wants.
 			c.faults()
 			other := c.file("third.json", `{"n": "Third"}`)
+			same := c.file("info.json", corrected)
 			for i, change := range []func(o *app.CardholderOptions){
 				func(o *app.CardholderOptions) { o.Type = "SHAREHOLDER" },
 				func(o *app.CardholderOptions) { o.Info = other },
+				func(o *app.CardholderOptions) { o.Info = same },
 				func(o *app.CardholderOptions) { o.RequestID = "deliberate1" },
 			} {
 				c.create(0, change)

@@ -140,13 +140,9 @@ func closing(c *store.Cardholder) string {
 	return fmt.Sprintf("Once that is clear, \"syncer accept cardholder:%s --note TEXT\" closes this one, and a new request may be made (or, with this one open, under a --request-id of its own).", c.RequestID)
 }
 
-// looksRepeated says that a request with other bytes may be one that was stored
-// before and is not settled.
-func (a *App) looksRepeated(c *store.Cardholder, info holderInfo) error {
-	alike := "with the same content, written differently"
-	if !info.says(c) {
-		alike = "from the same file, which has changed since"
-	}
+// looksRepeated says that a request with other bytes says what one does that was
+// stored before and is not settled.
+func (a *App) looksRepeated(c *store.Cardholder) error {
 	danger := "may have made a cardholder: a second request may make a second one"
 	if !inDoubt(c) {
 		danger = "can still be sent: with a second request there would be two cardholders"
@@ -156,8 +152,8 @@ func (a *App) looksRepeated(c *store.Cardholder, info holderInfo) error {
 		next = "\"syncer cardholder list --refresh\" shows what the API has"
 	}
 	return &InputError{
-		fmt.Sprintf("request %s of %s, %s, was made %s, and %s",
-			c.RequestID, c.CreatedAt.In(a.cfg.Report.Timezone).Format("2006-01-02 15:04:05 -07:00"), c.State, alike, danger),
+		fmt.Sprintf("request %s of %s, %s, was made with the same content, written differently, and %s",
+			c.RequestID, c.CreatedAt.In(a.cfg.Report.Timezone).Format("2006-01-02 15:04:05 -07:00"), c.State, danger),
 		"nothing was sent; " + next + "; once it is clear that no cardholder came of it, \"syncer accept cardholder:" + c.RequestID + " --note TEXT\" closes it; for another cardholder, on purpose, give --request-id with a new id",
 	}
 }
