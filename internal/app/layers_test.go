@@ -16,16 +16,18 @@ func TestImports(t *testing.T) {
 		"billsync/internal/config":     nil,
 		"billsync/internal/schedule":   nil,
 		"billsync/internal/secret":     nil,
+		"billsync/internal/books":      {"bill"},
+		"billsync/internal/report":     {"bill"},
 		"billsync/internal/card":       {"secret"},
 		"billsync/internal/token":      {"secret"},
 		"billsync/internal/worldfirst": {"bill", "card", "secret", "token"},
 		"billsync/internal/syncer":     {"bill"},
 		"billsync/internal/verify":     {"bill"},
 		"billsync/internal/webhook":    {"bill", "worldfirst"},
-		"billsync/internal/store":      {"bill", "billsync"},
+		"billsync/internal/store":      {"bill", "billsync", "books"},
 		"billsync/internal/simulator":  {"bill", "worldfirst"},
-		"billsync/internal/app":        {"bill", "card", "config", "schedule", "secret", "simulator", "store", "syncer", "token", "verify", "webhook", "worldfirst"},
-		"billsync/cmd/syncer":          {"app", "bill", "card", "config", "schedule", "secret", "syncer", "verify"},
+		"billsync/internal/app":        {"bill", "books", "card", "config", "merchant", "report", "schedule", "secret", "simulator", "store", "syncer", "token", "verify", "webhook", "worldfirst"},
+		"billsync/cmd/syncer":          {"app", "bill", "card", "config", "report", "schedule", "secret", "syncer", "verify"},
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "billsync/...").Output()
 	if err != nil {
