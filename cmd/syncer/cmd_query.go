@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"billsync/internal/report"
 )
 
 // maxShown is how many rows a table shows: all of them have to be there before
@@ -202,7 +204,7 @@ func (c *csvRows) row(cells []any) error {
 	for i, cell := range cells {
 		row[i] = cellText(cell)
 		if _, isText := cell.(string); isText && !c.plain {
-			row[i] = noFormula(row[i])
+			row[i] = report.NoFormula(row[i])
 		}
 	}
 	return c.w.Write(row)
@@ -211,18 +213,6 @@ func (c *csvRows) row(cells []any) error {
 func (c *csvRows) end(error) error {
 	c.w.Flush()
 	return c.w.Error()
-}
-
-// noFormula puts a ' in front of a text that a spreadsheet would take for a
-// formula (CWE-1236). Decimal amounts are text as well: they stay.
-func noFormula(text string) string {
-	if text == "" || !strings.ContainsRune("=+-@\t\r\x00", rune(text[0])) {
-		return text
-	}
-	if _, err := strconv.ParseFloat(text, 64); err == nil && strings.Trim(text, "+-0123456789.") == "" {
-		return text
-	}
-	return "'" + text
 }
 
 // jsonRows prints one JSON document, row by row.

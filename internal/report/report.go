@@ -7,7 +7,10 @@
 // stays a text, and the sums at the foot are the same for all of them.
 package report
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Report is what one command prints, or one workbook.
 type Report struct {
@@ -40,9 +43,14 @@ type Column struct {
 	Kind  Kind
 	// Currency is the index of the column with the currency of a Money column.
 	Currency int
-	// Sum: the column has sums at the foot, of Money for each currency, of Count
-	// over all rows.
+	// Sum: the column has sums at the foot, one line for each currency. The counts
+	// of a part whose sums are all in the currency of one column are told by that
+	// currency too; else their sum, over all rows, stands in a line of its own. The
+	// first column has no sum: the foot has its word there.
 	Sum bool
+	// Data: the column is for programs and the workbook; the table for people, which
+	// has little room, does without it.
+	Data bool
 }
 
 // A Kind is what a column holds.
@@ -58,6 +66,16 @@ const (
 	Month               // string, YYYY-MM
 	Time                // time.Time
 )
+
+var kindNames = [...]string{"text", "id", "count", "money", "decimal", "date", "month", "time"}
+
+// String is the kind's name for programs.
+func (k Kind) String() string {
+	if k < 0 || int(k) >= len(kindNames) {
+		return fmt.Sprintf("kind %d", int(k))
+	}
+	return kindNames[k]
+}
 
 // A Row is the cells of a row, of the types that the kinds of its columns say; nil
 // where there is nothing.

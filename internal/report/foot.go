@@ -1,0 +1,122 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"billsync/internal/bill"
+)
+
+// A foot adds up a part while its rows go by.
+type foot struct {
+	columns []Column
+	by      int // the column by whose currency counts are told; -1 if there is none
+	lines   map[string]*footLine
+}
+
+// A footLine is the sums of one currency. Counts that belong to none, and amounts
+// whose currency is not known, stand in the line of no currency.
+type footLine struct {
+	currency string
+	sums     []*int64 // for each column; nil where nothing was added up
+}
+
+func newFoot(columns []Column) *foot {
+	f := &foot{columns: columns, by: -1, lines: map[string]*footLine{}}
+	for i := range columns {
+		switch c := &columns[i]; {
+		case !c.Sum || c.Kind != Money:
+		case f.by == -1:
+			f.by = c.Currency
+		case f.by != c.Currency:
+			f.by = -1
+			return f
+		}
+	}
+	return f
+}
+
+// add adds a row. A sum that cannot be held is an error: it would be a wrong
+// number that looks right.
+func (f *foot) add(row Row) error {
+	for i := range f.columns {
+		c := &f.columns[i]
+		value, ok := row[i].(int64)
+		if !c.Sum || !ok {
+			continue
+		}
+		by := f.by
+		if c.Kind == Money {
+			by = c.Currency
+		}
+		currency := ""
+		if by >= 0 {
+			currency, _ = row[by].(string)
+		}
+		sum := f.sum(currency, i)
+		total := *sum + value
+		if (total > *sum) != (value > 0) && value != 0 {
+			return fmt.Errorf("column %s %s: %w", c.Name, currency, errOverflow)
+		}
+		*sum = total
+	}
+	return nil
+}
+
+func (f *foot) sum(currency string, column int) *int64 {
+	line := f.lines[currency]
+	if line == nil {
+		line = &footLine{currency, make([]*int64, len(f.columns))}
+		f.lines[currency] = line
+	}
+	if line.sums[column] == nil {
+		line.sums[column] = new(int64)
+	}
+	return line.sums[column]
+}
+
+// sorted returns the lines by currency, that of none last.
+func (f *foot) sorted() []*footLine {
+	var out []*footLine
+	for _, line := range f.lines {
+		out = append(out, line)
+	}
+	slices.SortFunc(out, func(a, b *footLine) int {
+		if (a.currency == "") != (b.currency == "") {
+			return -cmp.Compare(a.currency, b.currency)
+		}
+		return cmp.Compare(a.currency, b.currency)
+	})
+	return out
+}
+
+// cells are the texts of a line of the foot: the word, the currency in the columns
+// that have the currency of a sum, and the sums as number writes them.
+func (f *foot) cells(word string, line *footLine, money func(bill.Amount) string, count func(int64) string) []string {
+	out := make([]string, len(f.columns))
+	out[0] = word
+	for i, sum := range line.sums {
+		switch c := &f.columns[i]; {
+		case sum == nil:
+		case c.Kind == Count:
+			out[i] = count(*sum)
+			if f.by >= 0 {
+				f.name(out, f.by, word, line.currency)
+			}
+		default:
+			out[i] = money(bill.Amount{Currency: line.currency, Value: *sum})
+			f.name(out, c.Currency, word, line.currency)
+		}
+	}
+	return out
+}
+
+// name puts the currency into its column, or behind the word if they share one.
+func (f *foot) name(cells []string, column int, word, currency string) {
+	if column == 0 && currency != "" {
+		cells[0] = word + " " + currency
+	} else if column > 0 {
+		cells[column] = currency
+	}
+}
