@@ -16,10 +16,6 @@ import (
 	"billsync/internal/report"
 )
 
-// maxShown is how many rows a table shows: all of them have to be there before
-// the first is printed. CSV and JSON have no such end.
-const maxShown = 1000
-
 func newQueryCmd(g *globals) *cobra.Command {
 	var asCSV, plain bool
 	cmd := &cobra.Command{
@@ -27,7 +23,7 @@ func newQueryCmd(g *globals) *cobra.Command {
 		Short:   "Ask the database, reading only",
 		GroupID: groupLook,
 		Long: `Run one SQL query on the database and print what it answers, as a table (the
-first ` + strconv.Itoa(maxShown) + ` rows), as --csv or as --json (all rows). Nothing can be changed by it,
+first ` + strconv.Itoa(report.MaxShown) + ` rows), as --csv or as --json (all rows). Nothing can be changed by it,
 neither the database nor another file, and it works beside a sync. "-" reads the
 query from standard input.
 
@@ -143,7 +139,7 @@ func (t *tableRows) head(names []string) error {
 func (t *tableRows) begun() bool { return false }
 
 func (t *tableRows) row(cells []any) error {
-	if len(t.rows) == maxShown {
+	if len(t.rows) == report.MaxShown {
 		t.more++
 		return nil
 	}

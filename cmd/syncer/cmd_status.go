@@ -14,6 +14,7 @@ import (
 	"billsync/internal/app"
 	"billsync/internal/bill"
 	"billsync/internal/config"
+	"billsync/internal/report"
 )
 
 func newStatusCmd(g *globals) *cobra.Command {
@@ -154,7 +155,7 @@ func (g *globals) statusText(s app.Status, cfg *config.Config) string {
 			money := func(v int64) string {
 				d := bill.Amount{Currency: c.Name, Value: v}.Decimal()
 				if isTerminal(g.stdout) {
-					d = separated(d)
+					d = report.Separated(d)
 				}
 				return d
 			}

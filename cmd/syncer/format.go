@@ -2,15 +2,12 @@ package main
 
 import (
 	"strconv"
-	"strings"
 	"time"
-
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
 	"billsync/internal/app"
 	"billsync/internal/bill"
 	"billsync/internal/config"
+	"billsync/internal/report"
 )
 
 // number writes a count, with separators where a person reads it.
@@ -19,23 +16,7 @@ func (g *globals) number(n int) string {
 	if !isTerminal(g.stdout) {
 		return s
 	}
-	return separated(s)
-}
-
-// separated puts a comma between thousands, in the part before a decimal point.
-func separated(s string) string {
-	sign := ""
-	if strings.HasPrefix(s, "-") {
-		sign, s = "-", s[1:]
-	}
-	whole, rest, _ := strings.Cut(s, ".")
-	if rest != "" {
-		rest = "." + rest
-	}
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	return sign + whole + rest
+	return report.Separated(s)
 }
 
 // plural writes a count with its noun.
@@ -63,7 +44,6 @@ func (g *globals) days(s bill.Span, cfg *config.Config) string {
 }
 
 // moment is a time as people in the report's zone read it.
-
 func moment(t time.Time, cfg *config.Config) string {
 	return t.In(cfg.Report.Timezone).Format("2006-01-02 15:04:05 -07:00")
 }
@@ -80,39 +60,16 @@ func timeOrNil(t time.Time) *time.Time {
 }
 
 // A grid is a plain table with columns of the right width for any script.
-type grid struct{ w table.Writer }
+type grid struct{ g *report.Grid }
 
-func (g *globals) newTable(head ...string) *grid {
-	w := table.NewWriter()
-	style := table.StyleDefault
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Format.Header = text.FormatDefault
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	w.SetStyle(style)
-	row := make(table.Row, len(head))
-	for i, h := range head {
-		row[i] = h
-	}
-	w.AppendHeader(row)
-	w.SuppressTrailingSpaces()
-	return &grid{w}
-}
+func (g *globals) newTable(head ...string) *grid { return &grid{report.NewGrid(head...)} }
 
 // right aligns columns, counted from 1, to the right.
-func (t *grid) right(columns ...int) {
-	var cfg []table.ColumnConfig
-	for _, c := range columns {
-		cfg = append(cfg, table.ColumnConfig{Number: c, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	t.w.SetColumnConfigs(cfg)
-}
+func (t *grid) right(columns ...int) { t.g.Right(columns...) }
 
-func (t *grid) row(cells ...string) {
-	row := make(table.Row, len(cells))
-	for i, c := range cells {
-		row[i] = c
-	}
-	t.w.AppendRow(row)
-}
+func (t *grid) row(cells ...string) { t.g.Row(cells...) }
 
-func (t *grid) String() string { return t.w.Render() + "\n" }
+func (t *grid) String() string { return t.g.String() }
+
+// printable makes control characters visible; see report.Printable.
+func printable(s string) string { return report.Printable(s) }

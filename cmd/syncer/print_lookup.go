@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"billsync/internal/app"
 	"billsync/internal/bill"
@@ -210,17 +209,6 @@ func money(a *bill.Amount) string {
 		return ""
 	}
 	return a.Decimal() + " " + a.Currency
-}
-
-// printable takes the control characters out of a text of others, which could
-// move the cursor of a terminal or break a line.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '\ufffd'
-		}
-		return r
-	}, s)
 }
 
 // lookupJSON is the answer for programs.

@@ -96,6 +96,7 @@ func TestWrongReports(t *testing.T) {
 		{"is of kind 9", []report.Column{{Name: "a", Kind: 9}}, nil},
 		{"no text column with its currency", []report.Column{text, {Name: "b", Kind: report.Money, Currency: 1}}, nil},
 		{"no text column with its currency", []report.Column{text, {Name: "b", Kind: report.Money, Currency: 7}}, nil},
+		{"without their currency", []report.Column{text, {Name: "b", Kind: report.Money, Currency: 2}, {Name: "c", Data: true}}, nil},
 		{"has no sum", []report.Column{text, {Name: "b", Sum: true}}, nil},
 		{"the first column", []report.Column{{Name: "b", Kind: report.Count, Sum: true}}, nil},
 		{"a row of 1 cells for 2 columns", []report.Column{text, money}, report.Row{"x"}},

@@ -12,18 +12,24 @@ import (
 type foot struct {
 	columns []Column
 	by      int // the column by whose currency counts are told; -1 if there is none
-	lines   map[string]*footLine
+	lines   map[footKey]*footLine
 }
 
-// A footLine is the sums of one currency. Counts that belong to none, and amounts
-// whose currency is not known, stand in the line of no currency.
-type footLine struct {
+// A footKey says what is added up in a line: what has the currency, which may be
+// missing, or the counts of all rows.
+type footKey struct {
 	currency string
-	sums     []*int64 // for each column; nil where nothing was added up
+	all      bool
+}
+
+// A footLine is a line of the foot.
+type footLine struct {
+	footKey
+	sums []*int64 // for each column; nil where nothing was added up
 }
 
 func newFoot(columns []Column) *foot {
-	f := &foot{columns: columns, by: -1, lines: map[string]*footLine{}}
+	f := &foot{columns: columns, by: -1, lines: map[footKey]*footLine{}}
 	for i := range columns {
 		switch c := &columns[i]; {
 		case !c.Sum || c.Kind != Money:
@@ -50,25 +56,25 @@ func (f *foot) add(row Row) error {
 		if c.Kind == Money {
 			by = c.Currency
 		}
-		currency := ""
+		key := footKey{all: by < 0}
 		if by >= 0 {
-			currency, _ = row[by].(string)
+			key.currency, _ = row[by].(string)
 		}
-		sum := f.sum(currency, i)
+		sum := f.sum(key, i)
 		total := *sum + value
 		if (total > *sum) != (value > 0) && value != 0 {
-			return fmt.Errorf("column %s %s: %w", c.Name, currency, errOverflow)
+			return fmt.Errorf("column %s %s: %w", c.Name, key.currency, errOverflow)
 		}
 		*sum = total
 	}
 	return nil
 }
 
-func (f *foot) sum(currency string, column int) *int64 {
-	line := f.lines[currency]
+func (f *foot) sum(key footKey, column int) *int64 {
+	line := f.lines[key]
 	if line == nil {
-		line = &footLine{currency, make([]*int64, len(f.columns))}
-		f.lines[currency] = line
+		line = &footLine{key, make([]*int64, len(f.columns))}
+		f.lines[key] = line
 	}
 	if line.sums[column] == nil {
 		line.sums[column] = new(int64)
@@ -76,19 +82,25 @@ func (f *foot) sum(currency string, column int) *int64 {
 	return line.sums[column]
 }
 
-// sorted returns the lines by currency, that of none last.
+// sorted returns the lines by currency, then that of no currency, then that of all
+// rows.
 func (f *foot) sorted() []*footLine {
 	var out []*footLine
 	for _, line := range f.lines {
 		out = append(out, line)
 	}
-	slices.SortFunc(out, func(a, b *footLine) int {
-		if (a.currency == "") != (b.currency == "") {
-			return -cmp.Compare(a.currency, b.currency)
-		}
-		return cmp.Compare(a.currency, b.currency)
-	})
+	slices.SortFunc(out, func(a, b *footLine) int { return cmp.Compare(a.order(), b.order()) })
 	return out
+}
+
+func (k footKey) order() string {
+	switch {
+	case k.all:
+		return "3"
+	case k.currency == "":
+		return "2"
+	}
+	return "1" + k.currency
 }
 
 // cells are the texts of a line of the foot: the word, the currency in the columns

@@ -69,6 +69,8 @@ func (p *Part) check() error {
 			return fmt.Errorf("part %s: column %s is of %s", p.Name, c.Name, c.Kind)
 		case c.Kind == Money && (c.Currency < 0 || c.Currency >= len(p.Columns) || p.Columns[c.Currency].Kind != Text):
 			return fmt.Errorf("part %s: column %s has no text column with its currency", p.Name, c.Name)
+		case c.Kind == Money && p.Columns[c.Currency].Data && !c.Data:
+			return fmt.Errorf("part %s: people see the amounts of column %s without their currency", p.Name, c.Name)
 		case c.Sum && c.Kind != Money && c.Kind != Count:
 			return fmt.Errorf("part %s: column %s is a %s and has no sum", p.Name, c.Name, c.Kind)
 		case c.Sum && i == 0:

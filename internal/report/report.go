@@ -48,6 +48,8 @@ type Column struct {
 	// currency too; else their sum, over all rows, stands in a line of its own. The
 	// first column has no sum: the foot has its word there.
 	Sum bool
+	// Signed: a number above zero is shown with a +, because it is a difference.
+	Signed bool
 	// Data: the column is for programs and the workbook; the table for people, which
 	// has little room, does without it.
 	Data bool

@@ -1,0 +1,180 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"billsync/internal/bill"
+)
+
+// MaxShown is how many rows a table for people shows: all of them have to be there
+// before the first is printed.
+const MaxShown = 1000
+
+// TextOptions say how a report is shown to people.
+type TextOptions struct {
+	Separators bool           // between thousands
+	Zone       *time.Location // of times; nil is UTC
+	Part       string         // only this part
+}
+
+// WriteText writes a report for people: what it is about, a table for each part
+// with the sums at its foot, and the notes. Nothing is written if a part ends in an
+// error.
+func WriteText(w io.Writer, r *Report, o TextOptions) error {
+	parts, err := r.parts(o.Part)
+	if err != nil {
+		return err
+	}
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	var b strings.Builder
+	b.WriteString(Printable(r.Title) + "\n")
+	writeFacts(&b, r.About)
+	for i := range parts {
+		b.WriteString("\n")
+		if err := o.part(&b, r, &parts[i]); err != nil {
+			return err
+		}
+	}
+	if len(r.Notes) > 0 {
+		b.WriteString("\n")
+	}
+	for _, note := range r.Notes {
+		b.WriteString(Printable(note) + "\n")
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+// writeFacts writes one fact a line, the texts below each other.
+func writeFacts(b *strings.Builder, facts []Fact) {
+	width := 0
+	for _, f := range facts {
+		width = max(width, text.StringWidthWithoutEscSequences(f.Label))
+	}
+	for _, f := range facts {
+		b.WriteString(text.Pad(Printable(f.Label), width+2, ' ') + Printable(f.Text) + "\n")
+	}
+}
+
+// part writes the table of a part and what belongs to it.
+func (o *TextOptions) part(b *strings.Builder, r *Report, p *Part) error {
+	if p.Title != "" && p.Title != r.Title {
+		b.WriteString(Printable(p.Title) + "\n")
+	}
+	grid := p.grid()
+	shown := 0
+	foot, err := p.each(func(row Row) error {
+		if shown++; shown > MaxShown {
+			return nil
+		}
+		all := make([]string, len(row))
+		for i := range row {
+			all[i] = o.cell(&p.Columns[i], row, i)
+		}
+		grid.Row(p.visible(all)...)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, line := range foot.sorted() {
+		count := func(n int64) string { return o.number(strconv.FormatInt(n, 10)) }
+		money := func(a bill.Amount) string { return o.number(a.Decimal()) }
+		grid.Row(p.visible(foot.cells(total, line, money, count))...)
+	}
+	switch {
+	case shown == 0 && p.Empty != "":
+		b.WriteString(Printable(p.Empty) + "\n")
+	case shown == 0:
+		b.WriteString("nothing\n")
+	default:
+		b.WriteString(grid.String())
+	}
+	if more := shown - MaxShown; more > 0 {
+		noun := "rows"
+		if more == 1 {
+			noun = "row"
+		}
+		fmt.Fprintf(b, "%s more %s; --csv, --json and --xlsx have all\n", o.number(strconv.Itoa(more)), noun)
+	}
+	for _, note := range p.Notes {
+		b.WriteString(Printable(note) + "\n")
+	}
+	return nil
+}
+
+// grid is the table of a part, with its head.
+func (p *Part) grid() *Grid {
+	titles := make([]string, len(p.Columns))
+	var right []int
+	n := 0
+	for i := range p.Columns {
+		c := &p.Columns[i]
+		titles[i] = Printable(c.title())
+		if c.Data {
+			continue
+		}
+		n++
+		if c.Kind == Count || c.Kind == Money || c.Kind == Decimal {
+			right = append(right, n)
+		}
+	}
+	grid := NewGrid(p.visible(titles)...)
+	grid.Right(right...)
+	return grid
+}
+
+// title is what stands above the column.
+func (c *Column) title() string {
+	if c.Title == "" {
+		return c.Name
+	}
+	return c.Title
+}
+
+// visible leaves out the cells of columns that people are not shown.
+func (p *Part) visible(all []string) []string {
+	var out []string
+	for i, text := range all {
+		if !p.Columns[i].Data {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// cell is a cell for people.
+func (o *TextOptions) cell(c *Column, row Row, i int) string {
+	switch v := row[i].(type) {
+	case int64:
+		s := strconv.FormatInt(v, 10)
+		if c.Kind == Money {
+			a, _ := c.amount(row, i)
+			s = a.Decimal()
+		}
+		if c.Signed && v > 0 {
+			s = "+" + s
+		}
+		return o.number(s)
+	case time.Time:
+		return v.In(o.Zone).Format("2006-01-02 15:04:05 -07:00")
+	case string:
+		return Printable(v)
+	}
+	return ""
+}
+
+func (o *TextOptions) number(s string) string {
+	if o.Separators {
+		return Separated(s)
+	}
+	return s
+}
