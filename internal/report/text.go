@@ -123,7 +123,7 @@ func (p *Part) grid() *Grid {
 			continue
 		}
 		n++
-		if c.Kind == Count || c.Kind == Money || c.Kind == Decimal {
+		if c.Kind.numeric() {
 			right = append(right, n)
 		}
 	}

@@ -1,0 +1,346 @@
+package report_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/xuri/excelize/v2"
+	"pgregory.net/rapid"
+
+	"billsync/internal/bill"
+	"billsync/internal/report"
+)
+
+// dump says what a workbook has in it, as a reader of it finds it.
+func dump(t *testing.T, book []byte) []byte {
+	t.Helper()
+	f, err := excelize.OpenReader(bytes.NewReader(book))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	names := map[string]string{}
+	for _, n := range f.GetDefinedName() {
+		names[n.Scope] += fmt.Sprintf(" %s=%s", n.Name, n.RefersTo)
+	}
+	for _, sheet := range f.GetSheetList() {
+		visible, err := f.GetSheetVisible(sheet)
+		must(err)
+		panes, err := f.GetPanes(sheet)
+		must(err)
+		tables, err := f.GetTables(sheet)
+		must(err)
+		merged, err := f.GetMergeCells(sheet)
+		must(err)
+		layout, err := f.GetPageLayout(sheet)
+		must(err)
+		props, err := f.GetSheetProps(sheet)
+		must(err)
+		fmt.Fprintf(&b, "sheet %q visible %t, frozen %t at %s, merged %d, %s %d x %d, fit %t\n", sheet, visible, panes.Freeze, panes.TopLeftCell, len(merged),
+			*layout.Orientation, *layout.FitToWidth, *layout.FitToHeight, *props.FitToPage)
+		fmt.Fprintf(&b, "names%s\n", names[sheet])
+		for _, table := range tables {
+			fmt.Fprintf(&b, "table %s %s %s\n", table.Name, table.Range, table.StyleName)
+		}
+		grid, err := f.GetRows(sheet, excelize.Options{RawCellValue: true})
+		must(err)
+		for r, row := range grid {
+			for c := range row {
+				cell, err := excelize.CoordinatesToCellName(c+1, r+1)
+				must(err)
+				value, err := f.GetCellValue(sheet, cell, excelize.Options{RawCellValue: true})
+				must(err)
+				formula, err := f.GetCellFormula(sheet, cell)
+				must(err)
+				if value == "" && formula == "" {
+					continue
+				}
+				kind, err := f.GetCellType(sheet, cell)
+				must(err)
+				id, err := f.GetCellStyle(sheet, cell)
+				must(err)
+				look, err := f.GetStyle(id)
+				must(err)
+				format := map[int]string{49: "@"}[look.NumFmt]
+				if look.CustomNumFmt != nil {
+					format = *look.CustomNumFmt
+				}
+				typ := map[excelize.CellType]string{excelize.CellTypeUnset: "number", excelize.CellTypeNumber: "number", excelize.CellTypeInlineString: "text", excelize.CellTypeSharedString: "text"}[kind]
+				fmt.Fprintf(&b, "  %-4s %-6s %q %s", cell, typ, value, format)
+				if formula != "" {
+					calculated, err := f.CalcCellValue(sheet, cell, excelize.Options{RawCellValue: true})
+					must(err)
+					fmt.Fprintf(&b, " ={%s} is %s", formula, calculated)
+				}
+				b.WriteByte('\n')
+			}
+		}
+		for c := range grid[0] {
+			col, err := excelize.ColumnNumberToName(c + 1)
+			must(err)
+			width, err := f.GetColWidth(sheet, col)
+			must(err)
+			fmt.Fprintf(&b, "width %s %g\n", col, width)
+		}
+	}
+	return b.Bytes()
+}
+
+func workbook(t *testing.T, r *report.Report) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.WriteWorkbook(&b, r, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestXLSX(t *testing.T) {
+	t.Parallel()
+	golden(t, "sample.xlsx.txt", dump(t, workbook(t, sample())))
+}
+
+// The same report is the same bytes, whatever the order in which the library goes
+// through its sheets, and nothing in them tells the time.
+func TestXLSXIsTheSameAgain(t *testing.T) {
+	t.Parallel()
+	first := workbook(t, sample())
+	for range 8 {
+		if !bytes.Equal(first, workbook(t, sample())) {
+			t.Fatal("the same report gave other bytes")
+		}
+	}
+	z, err := zip.NewReader(bytes.NewReader(first), int64(len(first)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range z.File {
+		if got := f.Modified.Format("2006-01-02 15:04:05"); got != "1980-01-01 00:00:00" {
+			t.Errorf("%s is of %s", f.Name, got)
+		}
+		if strings.Contains(f.Name, "vba") {
+			t.Errorf("%s: a macro", f.Name)
+		}
+	}
+}
+
+// Rows that have no room on a sheet go on on the next, and the foot is about all of
+// them.
+func TestXLSXGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{4, 5, 9, 12, 13, 40} {
+		r := sample()
+		r.Parts = r.Parts[:1]
+		r.Parts[0].Rows = func(row func(report.Row) error) error {
+			for i := range 15 {
+				currency := []string{"USD", "JPY"}[i%2]
+				if err := row(report.Row{fmt.Sprint(i), nil, nil, nil, int64(1), int64(i * 101), any(currency), nil, nil}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		var b bytes.Buffer
+		if err := report.WriteSmallWorkbook(&b, r, t.TempDir(), limit); err != nil {
+			t.Fatal(err)
+		}
+		f, err := excelize.OpenReader(bytes.NewReader(b.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := 0
+		sheets := f.GetSheetList()
+		for i, sheet := range sheets[1:] {
+			if want := "bills" + map[bool]string{true: fmt.Sprintf(" %d", i+1)}[i > 0]; sheet != want {
+				t.Errorf("limit %d: sheet %d is %q, want %q", limit, i, sheet, want)
+			}
+			grid, err := f.GetRows(sheet, excelize.Options{RawCellValue: true})
+			if err != nil || limit >= 9 && len(grid) > limit {
+				t.Errorf("limit %d: %d rows on %s, %v", limit, len(grid), sheet, err)
+			}
+			for _, row := range grid[1:] {
+				if len(row) > 5 && row[0] == fmt.Sprint(next) {
+					next++
+				}
+			}
+		}
+		if next != 15 {
+			t.Errorf("limit %d: %d rows in order, want 15", limit, next)
+		}
+		last := sheets[len(sheets)-1]
+		want := map[string]string{"JPY": "4949", "USD": "56.56"} // 1+3+…+13 and 0+2+…+14 times 101
+		grid, err := f.GetRows(last, excelize.Options{RawCellValue: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, row := range grid {
+			if len(row) < 6 || row[0] != "total" && row[0] != "difference (0)" {
+				continue
+			}
+			cell := fmt.Sprintf("F%d", n+1)
+			got, err := f.CalcCellValue(last, cell, excelize.Options{RawCellValue: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got == "-0" {
+				got = "0" // of a number a little below, rounded
+			}
+			if row[0] == "total" && (got != want[row[6]] || row[5] != got) || row[0] != "total" && (got != "0" || row[5] != "0") {
+				t.Errorf("limit %d: %v calculated as %s, want %s", limit, row, got, want)
+			}
+			if row[0] == "total" {
+				delete(want, row[6])
+			}
+		}
+		if len(want) > 0 {
+			t.Errorf("limit %d: no total of %v", limit, want)
+		}
+		f.Close()
+	}
+}
+
+// What Excel shows of an amount is the amount, or it is text.
+func TestNumbersAreExact(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		a := bill.Amount{
+			Currency: rapid.SampledFrom([]string{"JPY", "USD", "KWD", "XXX"}).Draw(t, "currency"),
+			Value:    rapid.OneOf(rapid.Int64(), rapid.Int64Range(-2e15, 2e15), rapid.Int64Range(-1000, 1000)).Draw(t, "value"),
+		}
+		value, ok := report.Number(a.Decimal())
+		if fits := a.Value > -1e15 && a.Value < 1e15; ok != fits {
+			t.Fatalf("Number(%s) = %v, %t, want %t", a.Decimal(), value, ok, fits)
+		}
+		places, _ := bill.Decimals(a.Currency)
+		if shown := strconv.FormatFloat(value, 'f', places, 64); ok && shown != a.Decimal() {
+			t.Fatalf("%s is shown as %s", a.Decimal(), shown)
+		}
+		if written := strconv.FormatFloat(value, 'f', -1, 64); ok && len(strings.Trim(written, "-0")) > 16 {
+			t.Fatalf("%s is written as %s", a.Decimal(), written)
+		}
+	})
+}
+
+func TestWriteXLSX(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "月结 sample.xlsx")
+	alone := func(when string) {
+		t.Helper()
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) > 1 {
+			t.Errorf("%s: %v, %v are left beside the workbook", when, entries, err)
+		}
+	}
+	if err := report.WriteXLSX(path, sample(), false); err != nil {
+		t.Fatal(err)
+	}
+	alone("written")
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v, want 0600", info.Mode(), err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var usage *report.UsageError
+	if err := report.WriteXLSX(path, sample(), false); !errors.As(err, &usage) || !strings.Contains(usage.Hint(), "--force") {
+		t.Errorf("writing over a file = %v, want a UsageError about --force", err)
+	}
+	if err := report.WriteXLSX(path, broken(), true); !errors.Is(err, errMiddle) {
+		t.Errorf("rows that break off = %v, want %v", err, errMiddle)
+	}
+	alone("broken off")
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("a workbook that could not be written changed the one that was there (%v)", err)
+	}
+	r := sample()
+	r.Title = "another one"
+	if err := report.WriteXLSX(path, r, true); err != nil {
+		t.Fatal(err)
+	}
+	alone("replaced")
+	if after, err := os.ReadFile(path); err != nil || bytes.Equal(before, after) {
+		t.Errorf("--force did not replace the file (%v)", err)
+	}
+	for _, bad := range []string{dir, filepath.Join(dir, "none", "x.xlsx"), filepath.Join(path, "x.xlsx")} {
+		if err := report.WriteXLSX(bad, sample(), true); !errors.As(err, &usage) {
+			t.Errorf("WriteXLSX(%s) = %v, want a UsageError", bad, err)
+		}
+	}
+	alone("refused")
+}
+
+// A text longer than a cell is cut, and the first sheet says so.
+func TestLongCell(t *testing.T) {
+	t.Parallel()
+	r := &report.Report{Parts: []report.Part{{Name: "p", Columns: []report.Column{{Name: "x"}}, Rows: rows(
+		report.Row{strings.Repeat("a", 32767)}, report.Row{strings.Repeat("𝄞", 16384)},
+	)}}}
+	f, err := excelize.OpenReader(bytes.NewReader(workbook(t, r)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	grid, err := f.GetRows("p")
+	if err != nil || len(grid) != 3 || len(grid[1][0]) != 32767 || !strings.HasSuffix(grid[2][0], "𝄞…") || len(utf16.Encode([]rune(grid[2][0]))) > 32767 {
+		t.Fatalf("%d rows, %v", len(grid), err)
+	}
+	about, err := f.GetRows("About")
+	if err != nil || !strings.Contains(fmt.Sprint(about), "ends with …") {
+		t.Errorf("About has %v, %v, want a note on the text that was cut", about, err)
+	}
+}
+
+func TestSheetNames(t *testing.T) {
+	t.Parallel()
+	got := fmt.Sprintf("%q", report.SheetNames("bills", "Bills", "a/b:c", "", "'x'", "history", strings.Repeat("月", 40), strings.Repeat("月", 40), "a\x00b"))
+	want := `["bills" "Bills 2" "a-b-c" "Sheet" "x" "history_" "` + strings.Repeat("月", 31) + `" "` + strings.Repeat("月", 29) + ` 2" "a�b"]`
+	if got != want {
+		t.Errorf("SheetNames = %s, want %s", got, want)
+	}
+}
+
+func FuzzSheetNames(f *testing.F) {
+	f.Add("bills", "BILLS", "Bills 2")
+	f.Add("'", "[]", "\xff")
+	f.Add(strings.Repeat("𝄞", 20), strings.Repeat("𝄞", 16), "İ")
+	f.Add("History", "history_", " x ")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		book := excelize.NewFile()
+		defer book.Close()
+		seen := map[string]bool{}
+		for _, name := range report.SheetNames(a, b, c, a, b, c) {
+			if len(utf16.Encode([]rune(name))) > 31 || seen[strings.ToLower(name)] || strings.EqualFold(name, "history") || strings.ContainsAny(name, `:\/?*[]`) {
+				t.Fatalf("a sheet of %q, %q, %q is called %q", a, b, c, name)
+			}
+			seen[strings.ToLower(name)] = true
+			if _, err := book.NewSheet(name); err != nil {
+				t.Fatalf("a sheet of %q, %q, %q is called %q: %v", a, b, c, name, err)
+			}
+		}
+		seen = map[string]bool{}
+		for _, name := range report.TableNames(a, b, c, a, b, c) {
+			if len(name) > 255 || seen[strings.ToLower(name)] || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+				t.Fatalf("a table of %q, %q, %q is called %q", a, b, c, name)
+			}
+			seen[strings.ToLower(name)] = true
+		}
+	})
+}
