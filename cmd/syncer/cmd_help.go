@@ -50,9 +50,9 @@ func newExitCodesTopic(*globals) *cobra.Command {
 func newEnvironmentTopic(*globals) *cobra.Command {
 	var b strings.Builder
 	b.WriteString(`Every key of config.toml can be set by a variable, which wins over the file:
-SYNCER_ and the path in capitals, joined by _. Lists are separated by commas. An
-unknown SYNCER_ variable is reported. "syncer config show --origin" tells where
-each value came from.
+SYNCER_ and the path in capitals, joined by _. Lists are separated by commas, or
+written as in the file: ["a", "b"]. An unknown SYNCER_ variable is reported.
+"syncer config show --origin" tells where each value came from.
 
 The file is the one named with --config, else by SYNCER_CONFIG, else
 ./config.toml, else $XDG_CONFIG_HOME/syncer/config.toml, else

@@ -69,9 +69,16 @@ type Schedule struct {
 	Timezone *time.Location
 }
 
-// Report has what decides the day a bill belongs to.
+// Report has what decides the day a bill belongs to, and what merchants are called.
 type Report struct {
-	Timezone *time.Location
+	Timezone      *time.Location
+	MerchantRules []MerchantRule // the first that matches counts
+}
+
+// A MerchantRule gives a name to the merchants that match a regular expression.
+type MerchantRule struct {
+	Pattern string // compiles, and does not match everything
+	Name    string // may use the groups of the pattern, $1 for instance
 }
 
 // Web is the read-only page; it is off when Listen is empty.

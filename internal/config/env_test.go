@@ -49,7 +49,7 @@ func TestEveryKeyFromTheEnvironment(t *testing.T) {
 		"api.concurrency": "9", "database.url": "/b.db", "sync.history_start": "2023-05-06", "sync.timezone": "UTC",
 		"sync.window_days": "30", "sync.page_size": "40", "sync.tail_days": "3", "sync.refresh_days": "33",
 		"sync.audit_days": "44", "sync.retry_schedule": "1m, 2m", "schedule.sync": "@hourly", "schedule.refresh": "",
-		"schedule.timezone": "-03:00", "report.timezone": "Europe/London", "web.listen": ":1", "webhook.listen": "[::1]:2",
+		"schedule.timezone": "-03:00", "report.timezone": "Europe/London", "report.merchant_rules": "^A.* => B, ^C$ => D", "web.listen": ":1", "webhook.listen": "[::1]:2",
 		"webhook.path": "/x", "webhook.signed_paths": "/a, /b", "log.level": "warn", "log.format": "json",
 		"account.enabled": "true", "account.connected_customer_id": "cc", "account.connected_account_id": "ca",
 		"account.access_token_file": "", "account.access_token_env": "TOKEN", "account.history_start": "2022-02-02",

@@ -89,6 +89,8 @@ var keys = []key{
 
 	{name: "report.timezone", def: `"Asia/Shanghai"`, doc: "decides the day and month a bill belongs to",
 		field: func(c *Config) target { return zoneTarget{&c.Report.Timezone} }},
+	{name: "report.merchant_rules", def: `[]`, doc: `merchants' names by rules of your own, tried before the built-in ones: "regular expression => Name"`,
+		field: func(c *Config) target { return merchantRulesTarget{&c.Report.MerchantRules} }},
 
 	{name: "web.listen", def: `""`, doc: `"127.0.0.1:8321": page, /metrics, /healthz; "" = off`,
 		field: func(c *Config) target { return textOf(&c.Web.Listen, listen) }},

@@ -186,7 +186,13 @@ func (l *loader) complain(at origin, key, text string) {
 // fill puts a value into a field.
 func (l *loader) fill(f field, v value, at origin) {
 	if err := f.target.set(v); err != nil {
-		l.refuse(f.slot, at, err.Error())
+		all := []error{err}
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			all = several.Unwrap()
+		}
+		for _, err := range all {
+			l.refuse(f.slot, at, err.Error())
+		}
 		return
 	}
 	delete(l.wrong, f.slot)

@@ -298,6 +298,9 @@ func FuzzLoad(f *testing.F) {
 	f.Add("\u009b\u2028 = 1\n", "\n", "\r")
 	f.Add("[sync]\ntimezone = \"\u009b\"\nhistory_start = 2024-02-30\n", "SYNC_TIMEZONE", "-00:00")
 	f.Add("[api]\nrequests_per_second = 1e-300\nkey_version = +0x7f\ntimeout = \"0.000000001h\"\n", "API_REQUESTS_PER_SECOND", "0x1p-4")
+	f.Add("[report]\nmerchant_rules = ['^A{1,2}, [\"B\"] (.*) => C, $1 [D]', \"E=>F=>${0}\"]\n", "REPORT_MERCHANT_RULES", `["[, => x", 'y']`)
+	f.Add("", "REPORT_MERCHANT_RULES", "^A => B, [C]+ =>[D]")
+	f.Add("[webhook]\nsigned_paths = [\"/a,b\", \"/[c]\"]\n", "WEBHOOK_SIGNED_PATHS", "[\"/x\"]\n[y]")
 	for _, k := range config.Keys() {
 		f.Add("", strings.TrimPrefix(strings.Replace(k.Env, "<NAME>", "MAIN", 1), "SYNCER_"), strings.Trim(k.Default, `"`))
 	}
@@ -348,7 +351,7 @@ func FuzzLoad(f *testing.F) {
 			values[key] = s.Value
 			var said string
 			if json.Unmarshal([]byte(s.Value), &said) != nil { // no text
-				said = strings.NewReplacer("[", "", "]", "", `"`, "").Replace(s.Value)
+				said = s.Value
 			}
 			environ = append(environ, "SYNCER_"+strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.Key))+"="+said)
 		}

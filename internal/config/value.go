@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
@@ -60,10 +61,13 @@ func (v value) words() (string, bool) {
 	return v.text, v.form == formText || v.form == formEnv
 }
 
-// list returns the elements of a list; in the environment they are separated by
-// commas.
+// list returns the elements of a list. In the environment it is written as in the
+// file, in brackets, or simply with commas between elements that have none.
 func (v value) list() ([]value, bool) {
 	if v.form == formEnv {
+		if items, ok := bracketed(v.text); ok {
+			return items, true
+		}
 		if strings.TrimSpace(v.text) == "" {
 			return nil, true
 		}
@@ -73,6 +77,26 @@ func (v value) list() ([]value, bool) {
 		}
 		return items, true
 	}
+	return v.items, v.form == formList
+}
+
+// bracketed reads a text that is a list in TOML.
+func bracketed(text string) ([]value, bool) {
+	if !strings.HasPrefix(strings.TrimSpace(text), "[") {
+		return nil, false
+	}
+	// The parser alone would take what comes behind the list for more lines.
+	data := []byte("x = " + text)
+	var said map[string]any
+	if toml.Unmarshal(data, &said) != nil || len(said) != 1 {
+		return nil, false
+	}
+	var p unstable.Parser
+	p.Reset(data)
+	if !p.NextExpression() {
+		return nil, false
+	}
+	v := valueOf(p.Expression().Value())
 	return v.items, v.form == formList
 }
 
