@@ -16,6 +16,7 @@ func TestImports(t *testing.T) {
 		"billsync/internal/config":     nil,
 		"billsync/internal/schedule":   nil,
 		"billsync/internal/secret":     nil,
+		"billsync/internal/merchant":   nil,
 		"billsync/internal/books":      {"bill"},
 		"billsync/internal/report":     {"bill"},
 		"billsync/internal/card":       {"secret"},
