@@ -17,11 +17,11 @@
 -- SQLite 3.37 or newer reads it (STRICT tables).
 
 PRAGMA application_id = 1464025683; -- "WCBS": how syncer knows its own file
-PRAGMA user_version = 3;            -- the version of this schema
+PRAGMA user_version = 4;            -- the version of this schema
 
 -- What the database knows of itself.
 CREATE TABLE meta (
-    key   TEXT NOT NULL PRIMARY KEY, -- origin_host, origin_client_id, report_timezone
+    key   TEXT NOT NULL PRIMARY KEY, -- origin_host, origin_client_id, report_timezone, posted_bill_id, merchant_rules
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -147,6 +147,8 @@ CREATE UNIQUE INDEX bills_identity ON bills (account, order_no, substr(transacti
 CREATE UNIQUE INDEX bills_bill_no ON bills (account, bill_no) WHERE bill_no IS NOT NULL;
 CREATE INDEX bills_time ON bills (account, transaction_time, withdrawn_at);
 CREATE INDEX bills_failed ON bills (fail_code) WHERE fail_code IS NOT NULL;
+CREATE INDEX bills_open ON bills (transaction_time)
+    WHERE withdrawn_at IS NULL AND coalesce(bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND');
 
 -- The earlier states of bills, as they were. valid_to is when the next state
 -- was stored. A row is added only when a value changed.
@@ -432,6 +434,135 @@ CREATE TABLE cardholders (
     refreshed_at     TEXT,                   -- when the list of cardholders was last asked about it
     accepted_at      TEXT,                   -- a person has looked at it and closed it: it is not sent again
     accepted_note    TEXT
+) STRICT, WITHOUT ROWID;
+
+-- The books: what bills did to them. Each posting is a movement of money with its
+-- own date; postings are added and never changed. A bill's postings add up to what
+-- its present state says: nothing while it waits, failed, was cancelled or is no
+-- longer listed, else in_amount less out_amount.
+--
+-- A spend is posted when the bill first takes effect; a return when money comes
+-- back; a reversal when a spend (positive) or a return (negative) was less after
+-- all; an adjustment when a spend was more. What changes after its month is closed
+-- is posted on the first day of the next open month.
+CREATE TABLE postings (
+    bill_id      INTEGER NOT NULL REFERENCES bills (bill_id),
+    line         INTEGER NOT NULL,          -- 1, 2, …: of the bill
+    line_id      TEXT NOT NULL,             -- the same for ever, also in a database made anew: other programs know the posting by it
+    kind         TEXT NOT NULL CHECK (kind IN ('spend', 'return', 'reversal', 'adjustment')),
+    amount       INTEGER NOT NULL,          -- in the currency's smallest unit; negative: money left
+    currency     TEXT NOT NULL,
+    posting_date TEXT NOT NULL,             -- its day in the books, in the report's time zone
+    effect_date  TEXT NOT NULL,             -- the day it belongs to: earlier, if that one's month was closed
+    reason       TEXT NOT NULL,             -- which change of the bill brought it
+    run_id       INTEGER NOT NULL,          -- the run that saw that change; 0: a notification told of it
+    PRIMARY KEY (bill_id, line)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX postings_date ON postings (posting_date);
+
+-- Bills that changed since they were last posted. New ones need no note: their
+-- bill_id is above posted_bill_id in meta.
+CREATE TABLE unposted (
+    bill_id INTEGER PRIMARY KEY
+) STRICT;
+
+-- What merchant, card and budget account of a posting in a closed month were when
+-- it was closed, where the bill says something else by now.
+CREATE TABLE kept_labels (
+    bill_id           INTEGER NOT NULL,
+    line              INTEGER NOT NULL,
+    merchant_name     TEXT,
+    asset_id          TEXT,
+    budget_account_id TEXT,
+    PRIMARY KEY (bill_id, line)
+) STRICT, WITHOUT ROWID;
+
+-- What a line_id begins with, of bills that are identified otherwise by now: no
+-- other bill gets it.
+CREATE TABLE kept_keys (
+    line_key TEXT NOT NULL PRIMARY KEY,
+    bill_id  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Months whose sums are not those of their postings and bills any more. Whoever
+-- reads sums makes these anew first; they are made of the rows themselves, so
+-- that nothing can drift.
+CREATE TABLE dirty_months (
+    month TEXT NOT NULL,                    -- YYYY-MM
+    sums  TEXT NOT NULL CHECK (sums IN ('books', 'failures')),
+    PRIMARY KEY (month, sums)
+) STRICT, WITHOUT ROWID;
+
+-- The books, summed: of each month by account, merchant, card and budget account,
+-- per currency. Made of postings; see dirty_months. A closed month's never change.
+CREATE TABLE book_sums (
+    dimension TEXT NOT NULL CHECK (dimension IN ('account', 'merchant', 'card', 'budget')),
+    month     TEXT NOT NULL,                -- of posting_date
+    account   TEXT NOT NULL,
+    name      TEXT NOT NULL,                -- merchant_name, asset_id or budget_account_id; '' if there is none, and for accounts
+    currency  TEXT NOT NULL,
+    postings  INTEGER NOT NULL,             -- how many
+    spends    INTEGER NOT NULL,             -- how many of them are spends
+    spent     INTEGER NOT NULL,             -- sums of amounts, signed as in postings: of spends,
+    returned  INTEGER NOT NULL,             -- of returns,
+    reversed  INTEGER NOT NULL,             -- of reversals,
+    adjusted  INTEGER NOT NULL,             -- of adjustments
+    PRIMARY KEY (dimension, month, account, name, currency)
+) STRICT, WITHOUT ROWID;
+
+-- Failed payments, summed: of each month (of transaction_date) by account,
+-- merchant and card. A payment that is tried several times within three days is
+-- one purchase; it is paid if the last try succeeded.
+CREATE TABLE failure_sums (
+    dimension TEXT NOT NULL CHECK (dimension IN ('account', 'merchant', 'card')),
+    month     TEXT NOT NULL,
+    account   TEXT NOT NULL,
+    name      TEXT NOT NULL,                -- as in book_sums
+    fail_code TEXT NOT NULL,                -- '' if no reason was given
+    currency  TEXT NOT NULL,                -- of trade_amount; '' if there is none
+    failures  INTEGER NOT NULL,             -- payments that failed
+    settled   INTEGER NOT NULL,             -- of these, followed by a success of the same purchase
+    purchases INTEGER NOT NULL,             -- purchases whose first try is among them
+    unpaid    INTEGER NOT NULL,             -- of these purchases, how many were not paid in the end,
+    unpaid_amount INTEGER NOT NULL,         -- and what they would have cost
+    PRIMARY KEY (dimension, month, account, name, fail_code, currency)
+) STRICT, WITHOUT ROWID;
+
+-- Merchants' names as the bills have them, and as people compare them. The rules
+-- are listed by "syncer report merchants --rules".
+CREATE TABLE merchants (
+    merchant_name TEXT NOT NULL PRIMARY KEY,
+    merchant      TEXT NOT NULL,            -- the name by rules; never a key
+    rule          TEXT NOT NULL             -- which rules made it; '' if none did
+) STRICT, WITHOUT ROWID;
+
+-- Months that a person has closed: nothing is posted in them any more.
+CREATE TABLE closes (
+    month         TEXT NOT NULL PRIMARY KEY, -- YYYY-MM
+    closed_at     TEXT NOT NULL,
+    closed_by     TEXT NOT NULL,
+    note          TEXT,
+    forced        INTEGER NOT NULL CHECK (forced IN (0, 1)), -- 1: closed although it was not proved complete,
+    open_points   TEXT,                     -- and what stood in the way
+    postings      INTEGER NOT NULL,         -- how many postings it has
+    postings_hash TEXT NOT NULL,            -- SHA-256 over all of them; "syncer close --check" makes it again
+    proved_at     TEXT,                     -- since when all of it was proved
+    program       TEXT NOT NULL             -- the version that closed it
+) STRICT, WITHOUT ROWID;
+
+-- What a closed month came to, per account and currency.
+CREATE TABLE close_totals (
+    month    TEXT NOT NULL REFERENCES closes (month),
+    account  TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    postings INTEGER NOT NULL,
+    spends   INTEGER NOT NULL,
+    spent    INTEGER NOT NULL,              -- as in book_sums
+    returned INTEGER NOT NULL,
+    reversed INTEGER NOT NULL,
+    adjusted INTEGER NOT NULL,
+    PRIMARY KEY (month, account, currency)
 ) STRICT, WITHOUT ROWID;
 
 -- What was done, when, and how it ended.

@@ -10,6 +10,7 @@
 package books
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
@@ -59,13 +60,47 @@ func PartOf(kind Kind, value int64) Part {
 	return Spent
 }
 
+// A Dating is what tells on which day a state of a bill came about. All times but
+// Since may be zero.
+type Dating struct {
+	First       bool // no earlier state of the bill is known
+	Transaction time.Time
+	Updated     time.Time // the provider's time of the last change
+	Since       time.Time // when we first saw it so
+	Withdrawn   time.Time
+}
+
+// Date sets the days of a state. A state came about when the provider says that
+// the bill last changed, else when we first saw it so. A bill that had taken
+// effect when we met it, without a word of when, did so when its transaction was
+// made (finance notes, part 3); so did one that was met when money had come back
+// already, since the last change was that. What the provider says is believed
+// between the transaction and the moment we saw it.
+func (s *State) Date(d Dating, zone *time.Location) {
+	day := func(t time.Time) string { return bill.DayText(t.In(zone)) }
+	at := d.Since
+	switch {
+	case !d.Withdrawn.IsZero():
+		at = d.Withdrawn
+	case !d.Updated.IsZero() && d.Updated.Before(d.Transaction), d.Updated.IsZero() && d.First:
+		at = d.Transaction
+	case !d.Updated.IsZero() && d.Updated.Before(d.Since):
+		at = d.Updated
+	}
+	s.Effect, s.SpentOn = day(at), ""
+	if d.First && s.In != nil && s.In.Value != 0 {
+		s.SpentOn = day(d.Transaction)
+	}
+}
+
 // A State is what of a bill's state matters to the books.
 type State struct {
 	Status    string
 	Withdrawn bool
 	Out, In   *bill.Amount // nil: not said, or not readable
-	// Effect is the day on which the state came about; see Line.
-	Effect string
+	// Effect is the day on which the state came about; see Line. SpentOn is that
+	// of a spend, if the state is a later one than that which spent; "" if not.
+	Effect, SpentOn string
 }
 
 // effective are the statuses in which a bill's amounts have moved money (finance
@@ -157,7 +192,7 @@ func (w *writer) add(diff bill.Amount, before int64, part Part) {
 	l := Line{Amount: diff, Effect: w.state.Effect, Part: part}
 	switch {
 	case part == Spent && diff.Value < 0 && !w.has(Spend):
-		l.ID, l.Kind = w.key, Spend
+		l.ID, l.Kind, l.Effect = w.key, Spend, cmp.Or(w.state.SpentOn, w.state.Effect)
 	case part == Returned && diff.Value > 0:
 		l.ID, l.Kind = w.number("R"), Return
 	case part == Returned || diff.Value > 0:

@@ -198,7 +198,7 @@ func (t *Tx) UpdateBill(id int64, b *bill.Bill, ordinal int, now, readAt time.Ti
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	t.written++
-	return nil
+	return t.noteChanged(id)
 }
 
 // AnyBetween reports whether a bill of an account is stored, withdrawn or not,

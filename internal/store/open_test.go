@@ -42,7 +42,7 @@ func TestOpenNew(t *testing.T) {
 		t.Fatalf("Close() = %v", err)
 	}
 	same(t, "settings of a new file", pragmas(t, path), map[string]string{
-		"page_size": "16384", "journal_mode": "wal", "application_id": "1464025683", "user_version": "3",
+		"page_size": "16384", "journal_mode": "wal", "application_id": "1464025683", "user_version": "4",
 	})
 	for _, suffix := range []string{"-wal", "-journal"} {
 		if fi, err := os.Stat(path + suffix); err == nil && fi.Size() > 0 {
@@ -175,7 +175,7 @@ func TestOpenRefuses(t *testing.T) {
 			execute(t, db, "PRAGMA application_id = 77", "CREATE TABLE bills (id INTEGER)")
 			db.Close()
 		}},
-		{"newer", "it was made by a newer version of syncer (schema 99, this program knows 3)", func(t *testing.T, path string) {
+		{"newer", "it was made by a newer version of syncer (schema 99, this program knows 4)", func(t *testing.T, path string) {
 			ours(t, path)
 			db := raw(t, path)
 			execute(t, db, "PRAGMA user_version = 99")

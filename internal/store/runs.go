@@ -196,6 +196,17 @@ func (s *Store) AdoptReportZone(ctx context.Context) error {
 		if len(have) == 1 && have[0] == s.zone.String() {
 			return nil
 		}
+		closed, err := t.closed()
+		if err != nil {
+			return err
+		}
+		if len(closed) > 0 && len(have) == 1 {
+			return &InputError{s.path, fmt.Sprintf("months are closed in the time zone %s, and [report] timezone is %s now", have[0], s.zone),
+				fmt.Sprintf("set [report] timezone back to %q: what is closed cannot move to other days", have[0])}
+		}
+		if err := t.unpost(); err != nil {
+			return err
+		}
 		for _, table := range []struct{ name, key string }{{"bills", "bill_id"}, {"bill_states", "state_id"}} {
 			if err := t.redate(table.name, table.key); err != nil {
 				return err

@@ -27,7 +27,7 @@ import (
 
 const (
 	applicationID = 1464025683 // as in schema.sql
-	schemaVersion = 3          // as in schema.sql
+	schemaVersion = 4          // as in schema.sql
 
 	// pageSize of the file: larger pages made loading measurably faster.
 	pageSize = 16384

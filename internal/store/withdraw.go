@@ -136,5 +136,8 @@ func (t *Tx) Withdraw(k *bill.Known, now time.Time, run int64) (bool, error) {
 	if err := t.straighten(k.ID, now); err != nil {
 		return false, err
 	}
+	if err := t.noteChanged(k.ID); err != nil {
+		return false, err
+	}
 	return true, t.ResolveBill(k.ID, now)
 }

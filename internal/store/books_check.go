@@ -1,0 +1,199 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A BooksFinding is something in the books that is not what it is made of.
+type BooksFinding struct {
+	Subject string // bill 7, month 2026-05, line ABC
+	Reason  string
+}
+
+// BooksChecked is what was looked at.
+type BooksChecked struct {
+	Bills, Postings, Months, Closed int
+	Findings                        []BooksFinding
+}
+
+// maxFindings bounds what is listed: whoever has more has one problem.
+const maxFindings = 20
+
+// CheckBooks compares the postings of every bill with its present state, and the
+// sums and what is closed with the postings. What is not posted or summed yet is
+// no finding. Progress, if set, is told how many of how many bills are compared.
+func (s *Store) CheckBooks(ctx context.Context, progress func(done, total int)) (c BooksChecked, err error) {
+	err = s.View(ctx, func(t *Tx) error {
+		k := bookChecker{t: t, BooksChecked: &c, progress: progress}
+		for _, check := range []func() error{k.bills, k.lines, k.months, k.closings} {
+			if err := check(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return c, err
+}
+
+type bookChecker struct {
+	t *Tx
+	*BooksChecked
+	progress func(done, total int)
+}
+
+func (k *bookChecker) found(subject, reason string, args ...any) {
+	if len(k.Findings) < maxFindings {
+		k.Findings = append(k.Findings, BooksFinding{subject, fmt.Sprintf(reason, args...)})
+	}
+}
+
+// moved are the movements that the present states of bills and their postings
+// stand for, the latter with the other sign: together they are nothing.
+const moved = `
+	SELECT bill_id, out_currency AS currency, -out_amount AS amount FROM bills WHERE bill_id BETWEEN ?1 AND ?2 AND out_amount IS NOT NULL
+	  AND withdrawn_at IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED')
+	UNION ALL
+	SELECT bill_id, in_currency, in_amount FROM bills WHERE bill_id BETWEEN ?1 AND ?2 AND in_amount IS NOT NULL
+	  AND withdrawn_at IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED')
+	UNION ALL
+	SELECT bill_id, currency, -amount FROM postings WHERE bill_id BETWEEN ?1 AND ?2`
+
+// bills compares every bill that is posted, some at a time: memory does not grow.
+func (k *bookChecker) bills() error {
+	const atOnce = 20000
+	var last, count int64
+	one := func(doing, query string, into ...*int64) error {
+		return k.t.each(doing, query, nil, func(row []driver.Value) error {
+			c := columns{row: row}
+			for i := range into {
+				*into[i] = c.int(i)
+			}
+			return c.err
+		})
+	}
+	if err := one("counting bills", "SELECT "+postedBillID, &last); err != nil {
+		return err
+	}
+	for from := int64(1); from <= last; from += atOnce {
+		to := min(from+atOnce-1, last)
+		err := k.t.each("comparing bills with their postings", `
+			SELECT bill_id, currency, sum(amount) FROM (`+moved+`)
+			WHERE bill_id NOT IN (SELECT bill_id FROM unposted) GROUP BY bill_id, currency HAVING sum(amount) <> 0`,
+			[]any{from, to}, func(row []driver.Value) error {
+				c := columns{row: row}
+				k.found(fmt.Sprintf("bill %d", c.int(0)), "its state and its postings differ by %d of the smallest unit of %s", c.int(2), c.text(1))
+				return c.err
+			})
+		if err != nil {
+			return err
+		}
+		if k.progress != nil {
+			k.progress(int(to), int(last))
+		}
+	}
+	if err := one("counting bills", "SELECT count(*) FROM bills WHERE bill_id <= "+postedBillID, &count); err != nil {
+		return err
+	}
+	k.Bills = int(count)
+	if err := one("counting postings", "SELECT count(*) FROM postings", &count); err != nil {
+		return err
+	}
+	k.Postings = int(count)
+	return nil
+}
+
+// lines looks for two postings that other programs would take for one.
+func (k *bookChecker) lines() error {
+	return k.t.each("comparing the ids of postings", `
+		SELECT line_id, count(*), min(bill_id), max(bill_id) FROM postings GROUP BY line_id HAVING count(*) > 1 LIMIT ?`,
+		[]any{int64(maxFindings)}, func(row []driver.Value) error {
+			c := columns{row: row}
+			k.found("line "+c.text(0), "%d postings have this id, of the bills %d and %d", c.int(1), c.int(2), c.int(3))
+			return c.err
+		})
+}
+
+// months compares the sums that are not marked as dirty with the rows.
+func (k *bookChecker) months() error {
+	var months []string
+	err := k.t.each("listing months", `
+		SELECT month FROM (SELECT month FROM book_sums UNION SELECT substr(posting_date, 1, 7) FROM postings)
+		WHERE month NOT IN (SELECT month FROM dirty_months WHERE sums = 'books') ORDER BY month`, nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		months = append(months, c.text(0))
+		return c.err
+	})
+	if err != nil {
+		return err
+	}
+	for _, month := range months {
+		want, err := k.t.sums(month)
+		if err != nil {
+			return err
+		}
+		err = k.t.each("reading sums", `
+			SELECT dimension, account, name, currency, postings, spends, spent, returned, reversed, adjusted FROM book_sums
+			WHERE dimension IN ('account', 'merchant', 'card', 'budget') AND month = ?`, []any{month}, func(row []driver.Value) error {
+			c := columns{row: row}
+			g := sumKey{c.text(0), c.text(1), c.text(2), c.text(3)}
+			have := BookSum{c.int(4), c.int(5), c.int(6), c.int(7), c.int(8), c.int(9)}
+			if w := want[g]; w == nil || *w != have {
+				k.found("month "+month, "the sum of %s is not that of its postings", g)
+			}
+			delete(want, g)
+			return c.err
+		})
+		if err != nil {
+			return err
+		}
+		for _, g := range slices.SortedFunc(maps.Keys(want), sumKey.compare) {
+			k.found("month "+month, "there is no sum of %s", g)
+		}
+		k.Months++
+	}
+	return nil
+}
+
+// String names a group of sums for people.
+func (g sumKey) String() string {
+	return strings.TrimSpace(strings.Join([]string{g.dimension, g.account, g.name, g.currency}, " "))
+}
+
+// closings compares what was closed with what is there.
+func (k *bookChecker) closings() error {
+	list, err := k.t.Closings()
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		c := &list[i]
+		now, err := k.t.Recount(c.Month)
+		if err != nil {
+			return err
+		}
+		if why := c.Differs(&now); why != "" {
+			k.found("month "+c.Month, "it is closed, and %s", why)
+		}
+		k.Closed++
+	}
+	return nil
+}
+
+// Differs says in what a closed month is not what it was when it was closed; ""
+// if it is the same.
+func (c *Closing) Differs(now *Closing) string {
+	switch {
+	case now.Postings != c.Postings:
+		return fmt.Sprintf("it had %d postings then, and has %d now", c.Postings, now.Postings)
+	case now.Hash != c.Hash:
+		return "its postings are not those it was closed with: the hash differs"
+	case !slices.Equal(now.Totals, c.Totals):
+		return "what it came to was changed"
+	}
+	return ""
+}

@@ -1,0 +1,193 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql/driver"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// A Closing is a month that a person has closed: what its postings came to, once
+// and for all.
+type Closing struct {
+	Month      string // YYYY-MM, in the report's time zone
+	At         time.Time
+	By         string
+	Note       string
+	Forced     bool   // closed although it was not proved complete,
+	OpenPoints string // and what stood in the way
+	ProvedAt   time.Time
+	Program    string
+	Postings   int
+	Hash       string // SHA-256 over its postings; see hashPostings
+	Totals     []CloseTotal
+}
+
+// A CloseTotal is what a closed month came to for an account in a currency.
+type CloseTotal struct {
+	Account, Currency string
+	BookSum
+}
+
+// ErrNotPosted says that bills changed since the books were made.
+var ErrNotPosted = fmt.Errorf("bills changed meanwhile")
+
+// CloseMonth closes a month: nothing is posted in it from then on, and what it
+// came to is kept. It fills in Postings, Hash and Totals. The error is
+// ErrNotPosted if something has to be posted first, a UsageError if the month is
+// closed already. With dry nothing is stored.
+func (s *Store) CloseMonth(ctx context.Context, c *Closing, names Namer, dry bool) error {
+	return s.UpdateDurably(ctx, func(t *Tx) error {
+		closed, err := t.closed()
+		if err != nil {
+			return err
+		}
+		if at := closed[c.Month]; !at.IsZero() {
+			return &UsageError{fmt.Sprintf("%s is closed already, since %s", c.Month, text(at)),
+				"what changed since is posted in the next open month: \"syncer report adjustments\""}
+		}
+		if pending, err := t.pending(); err != nil || pending {
+			if err == nil {
+				err = ErrNotPosted
+			}
+			return err
+		}
+		if c.Postings, c.Hash, err = t.hashPostings(c.Month); err != nil {
+			return err
+		}
+		if c.Totals, err = t.totals(c.Month); err != nil || dry {
+			return err
+		}
+		z := summer{t: t, month: c.Month, names: names} // what people will be shown of it from now on
+		if err := z.books(); err != nil {
+			return err
+		}
+		if err := t.exec("noting sums that are made", "DELETE FROM dirty_months WHERE month = ? AND sums = 'books'", c.Month); err != nil {
+			return err
+		}
+		return t.saveClosing(c)
+	})
+}
+
+func (t *Tx) saveClosing(c *Closing) error {
+	err := t.exec("closing a month", `
+		INSERT INTO closes (month, closed_at, closed_by, note, forced, open_points, postings, postings_hash, proved_at, program)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.Month, text(c.At), c.By, orNull(c.Note), c.Forced, orNull(c.OpenPoints), c.Postings, c.Hash, timeOrNull(c.ProvedAt), c.Program)
+	if err != nil {
+		return err
+	}
+	for i := range c.Totals {
+		s := &c.Totals[i]
+		err := t.exec("keeping what a month came to", `
+			INSERT INTO close_totals (month, account, currency, postings, spends, spent, returned, reversed, adjusted)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			c.Month, s.Account, s.Currency, s.Postings, s.Spends, s.Spent, s.Returned, s.Reversed, s.Adjusted)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// totals adds up a month's postings per account and currency.
+func (t *Tx) totals(month string) ([]CloseTotal, error) {
+	sums, err := t.sums(month)
+	if err != nil {
+		return nil, err
+	}
+	var out []CloseTotal
+	for _, g := range slices.SortedFunc(maps.Keys(sums), sumKey.compare) {
+		if g.dimension == "account" {
+			out = append(out, CloseTotal{g.account, g.currency, *sums[g]})
+		}
+	}
+	return out, nil
+}
+
+// hashPostings hashes the postings of a month: of each, by account and line_id,
+// its fields with a tab between and a line feed behind. Anybody can do the same
+// with a query and sha256sum; the README says how.
+func (t *Tx) hashPostings(month string) (n int, sum string, err error) {
+	h := sha256.New()
+	err = t.each("reading postings", `
+		SELECT b.account, p.line_id, p.kind, p.amount, p.currency, p.posting_date, p.effect_date, p.reason
+		FROM postings p JOIN bills b ON b.bill_id = p.bill_id
+		WHERE p.posting_date >= ? AND p.posting_date < ? ORDER BY b.account, p.line_id`,
+		[]any{month + "-01", nextMonth(month) + "-01"}, func(row []driver.Value) error {
+			n++
+			return hashRow(h, row)
+		})
+	return n, hex.EncodeToString(h.Sum(nil)), err
+}
+
+// hashRow adds a row to a hash, as it would be written to a file.
+func hashRow(h hash.Hash, row []driver.Value) error {
+	for i, v := range row {
+		var cell string
+		switch v := v.(type) {
+		case string:
+			cell = v
+		case int64:
+			cell = strconv.FormatInt(v, 10)
+		default:
+			return fmt.Errorf("%w: column %d is a %T", errMisread, i, v)
+		}
+		end := "\t"
+		if i == len(row)-1 {
+			end = "\n"
+		}
+		h.Write([]byte(cell + end))
+	}
+	return nil
+}
+
+// Closings returns the closed months, the latest first, with their totals.
+func (t *Tx) Closings() ([]Closing, error) {
+	var out []Closing
+	err := t.each("reading closed months", `
+		SELECT month, closed_at, closed_by, note, forced, open_points, postings, postings_hash, proved_at, program
+		FROM closes ORDER BY month DESC`, nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		out = append(out, Closing{
+			Month: c.text(0), At: c.time(1), By: c.text(2), Note: c.text(3), Forced: c.int(4) != 0, OpenPoints: c.text(5),
+			Postings: int(c.int(6)), Hash: c.text(7), ProvedAt: c.time(8), Program: c.text(9),
+		})
+		return c.err
+	})
+	if err != nil {
+		return nil, err
+	}
+	at := map[string]int{}
+	for i := range out {
+		at[out[i].Month] = i
+	}
+	return out, t.each("reading what closed months came to", `
+		SELECT month, account, currency, postings, spends, spent, returned, reversed, adjusted
+		FROM close_totals ORDER BY month, account, currency`, nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		i, ok := at[c.text(0)]
+		if ok {
+			out[i].Totals = append(out[i].Totals, CloseTotal{c.text(1), c.text(2),
+				BookSum{c.int(3), c.int(4), c.int(5), c.int(6), c.int(7), c.int(8)}})
+		}
+		return c.err
+	})
+}
+
+// Recount makes a closed month's count, hash and totals again of its postings, as
+// they are now.
+func (t *Tx) Recount(month string) (c Closing, err error) {
+	c.Month = month
+	if c.Postings, c.Hash, err = t.hashPostings(month); err != nil {
+		return c, err
+	}
+	c.Totals, err = t.totals(month)
+	return c, err
+}

@@ -1,0 +1,105 @@
+-- Version 4: the books.
+CREATE INDEX bills_open ON bills (transaction_time)
+    WHERE withdrawn_at IS NULL AND coalesce(bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND');
+
+CREATE TABLE postings (
+    bill_id      INTEGER NOT NULL REFERENCES bills (bill_id),
+    line         INTEGER NOT NULL,
+    line_id      TEXT NOT NULL,
+    kind         TEXT NOT NULL CHECK (kind IN ('spend', 'return', 'reversal', 'adjustment')),
+    amount       INTEGER NOT NULL,
+    currency     TEXT NOT NULL,
+    posting_date TEXT NOT NULL,
+    effect_date  TEXT NOT NULL,
+    reason       TEXT NOT NULL,
+    run_id       INTEGER NOT NULL,
+    PRIMARY KEY (bill_id, line)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX postings_date ON postings (posting_date);
+
+CREATE TABLE unposted (
+    bill_id INTEGER PRIMARY KEY
+) STRICT;
+
+CREATE TABLE kept_labels (
+    bill_id           INTEGER NOT NULL,
+    line              INTEGER NOT NULL,
+    merchant_name     TEXT,
+    asset_id          TEXT,
+    budget_account_id TEXT,
+    PRIMARY KEY (bill_id, line)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE kept_keys (
+    line_key TEXT NOT NULL PRIMARY KEY,
+    bill_id  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE dirty_months (
+    month TEXT NOT NULL,
+    sums  TEXT NOT NULL CHECK (sums IN ('books', 'failures')),
+    PRIMARY KEY (month, sums)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE book_sums (
+    dimension TEXT NOT NULL CHECK (dimension IN ('account', 'merchant', 'card', 'budget')),
+    month     TEXT NOT NULL,
+    account   TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    currency  TEXT NOT NULL,
+    postings  INTEGER NOT NULL,
+    spends    INTEGER NOT NULL,
+    spent     INTEGER NOT NULL,
+    returned  INTEGER NOT NULL,
+    reversed  INTEGER NOT NULL,
+    adjusted  INTEGER NOT NULL,
+    PRIMARY KEY (dimension, month, account, name, currency)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE failure_sums (
+    dimension TEXT NOT NULL CHECK (dimension IN ('account', 'merchant', 'card')),
+    month     TEXT NOT NULL,
+    account   TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    fail_code TEXT NOT NULL,
+    currency  TEXT NOT NULL,
+    failures  INTEGER NOT NULL,
+    settled   INTEGER NOT NULL,
+    purchases INTEGER NOT NULL,
+    unpaid    INTEGER NOT NULL,
+    unpaid_amount INTEGER NOT NULL,
+    PRIMARY KEY (dimension, month, account, name, fail_code, currency)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE merchants (
+    merchant_name TEXT NOT NULL PRIMARY KEY,
+    merchant      TEXT NOT NULL,
+    rule          TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE closes (
+    month         TEXT NOT NULL PRIMARY KEY,
+    closed_at     TEXT NOT NULL,
+    closed_by     TEXT NOT NULL,
+    note          TEXT,
+    forced        INTEGER NOT NULL CHECK (forced IN (0, 1)),
+    open_points   TEXT,
+    postings      INTEGER NOT NULL,
+    postings_hash TEXT NOT NULL,
+    proved_at     TEXT,
+    program       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE close_totals (
+    month    TEXT NOT NULL REFERENCES closes (month),
+    account  TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    postings INTEGER NOT NULL,
+    spends   INTEGER NOT NULL,
+    spent    INTEGER NOT NULL,
+    returned INTEGER NOT NULL,
+    reversed INTEGER NOT NULL,
+    adjusted INTEGER NOT NULL,
+    PRIMARY KEY (month, account, currency)
+) STRICT, WITHOUT ROWID;

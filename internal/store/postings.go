@@ -1,0 +1,458 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"billsync/internal/bill"
+	"billsync/internal/books"
+)
+
+// postAtOnce is how many bills one transaction posts: others write in between.
+const postAtOnce = 2000
+
+// Post writes down what bills that are new or changed since the last time did to
+// the books, and returns how many postings that were. Whatever interrupts it, the
+// next call goes on: a bill's postings and the note that it is posted are one
+// transaction.
+func (s *Store) Post(ctx context.Context) (lines int, err error) {
+	if pending, err := s.Unposted(ctx); err != nil || !pending {
+		return 0, err // nobody is kept from writing for nothing
+	}
+	for more := true; more; {
+		err := s.Update(ctx, func(t *Tx) error {
+			p := poster{t: t, dirty: map[dirt]bool{}}
+			var err error
+			more, err = p.post()
+			lines += p.lines
+			return err
+		})
+		if err != nil {
+			return lines, err
+		}
+	}
+	return lines, nil
+}
+
+// Unposted reports whether there are bills whose present state is not in the
+// books yet.
+func (s *Store) Unposted(ctx context.Context) (pending bool, err error) {
+	err = s.View(ctx, func(t *Tx) (err error) {
+		pending, err = t.pending()
+		return err
+	})
+	return pending, err
+}
+
+func (t *Tx) pending() (pending bool, err error) {
+	err = t.each("looking for bills that are not posted", `
+		SELECT EXISTS (SELECT 1 FROM unposted) OR coalesce((SELECT max(bill_id) FROM bills), 0) > `+postedBillID, nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		pending = c.int(0) != 0
+		return c.err
+	})
+	return pending, err
+}
+
+// postedBillID is the highest bill_id that was posted, in SQL.
+const postedBillID = "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'posted_bill_id'), 0)"
+
+// noteChanged notes that a bill's postings may have to follow a change of it.
+func (t *Tx) noteChanged(id int64) error {
+	return t.exec("noting a changed bill", "INSERT INTO unposted (bill_id) VALUES (?) ON CONFLICT DO NOTHING", id)
+}
+
+// A poster posts bills within one transaction.
+type poster struct {
+	t      *Tx
+	closed map[string]time.Time // when months were closed
+	taken  map[string]int64     // keys of lines that are not what their bill's would be now
+	lines  int                  // written
+	dirty  map[dirt]bool
+}
+
+// A dirt is sums that have to be made anew: see dirty_months.
+type dirt struct{ month, sums string }
+
+// post posts some bills and reports whether there may be more.
+func (p *poster) post() (more bool, err error) {
+	if p.closed, err = p.t.closed(); err != nil {
+		return false, err
+	}
+	if err := p.loadTaken(); err != nil {
+		return false, err
+	}
+	changed, err := p.changed()
+	if err != nil {
+		return false, err
+	}
+	for _, id := range changed {
+		if err := p.span(id, id); err != nil {
+			return false, err
+		}
+	}
+	from, to := int64(1), int64(0)
+	if len(changed) < postAtOnce {
+		if from, to, err = p.fresh(); err != nil {
+			return false, err
+		}
+	}
+	if from <= to {
+		if err := p.span(from, to); err != nil {
+			return false, err
+		}
+		err := p.t.exec("noting what is posted", `
+			INSERT INTO meta (key, value) VALUES ('posted_bill_id', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, strconv.FormatInt(to, 10))
+		if err != nil {
+			return false, err
+		}
+	}
+	for d := range p.dirty {
+		if err := p.t.exec("noting sums to be made", "INSERT INTO dirty_months (month, sums) VALUES (?, ?) ON CONFLICT DO NOTHING", d.month, d.sums); err != nil {
+			return false, err
+		}
+	}
+	return len(changed) == postAtOnce || from <= to, nil
+}
+
+// changed takes the bills that changed since they were posted, some of them.
+func (p *poster) changed() (ids []int64, err error) {
+	err = p.t.each("looking for changed bills", "SELECT bill_id FROM unposted ORDER BY bill_id LIMIT ?", []any{int64(postAtOnce)}, func(row []driver.Value) error {
+		c := columns{row: row}
+		ids = append(ids, c.int(0))
+		return c.err
+	})
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	return ids, p.t.exec("taking changed bills", "DELETE FROM unposted WHERE bill_id <= ?", ids[len(ids)-1])
+}
+
+// fresh returns the first and the last of the next bills that were never posted.
+func (p *poster) fresh() (from, to int64, err error) {
+	err = p.t.each("looking for new bills", `
+		SELECT coalesce(min(bill_id), 1), coalesce(max(bill_id), 0) FROM (
+			SELECT bill_id FROM bills WHERE bill_id > `+postedBillID+` ORDER BY bill_id LIMIT ?)`,
+		[]any{int64(postAtOnce)}, func(row []driver.Value) error {
+			c := columns{row: row}
+			from, to = c.int(0), c.int(1)
+			return c.err
+		})
+	return from, to, err
+}
+
+// A posted is a bill on its way through a poster.
+type posted struct {
+	id      int64
+	account string
+	orderNo string
+	at      time.Time
+	ordinal int
+	states  []stateOf
+	have    []storedLine
+}
+
+// A stateOf is a state of a bill, with what dates it and what it is summed by.
+type stateOf struct {
+	books.State
+	books.Dating
+	labels labels
+	until  time.Time // when the next one was stored; zero for the present one
+	run    int64
+}
+
+// labels are what the books are summed by, beside account and currency.
+type labels struct{ merchant, card, budget string }
+
+// A storedLine is a posting that is there already.
+type storedLine struct {
+	books.Line
+	date string
+}
+
+const (
+	postColumns = `%[1]s.bill_status, %[1]s.out_amount, %[1]s.out_currency, %[1]s.in_amount, %[1]s.in_currency, %[1]s.last_update,
+		%[1]s.withdrawn_at, %[1]s.transaction_time, %[1]s.run_id, %[1]s.merchant_name, %[1]s.asset_id, %[1]s.budget_account_id`
+
+	insertPosting = `INSERT INTO postings (bill_id, line, line_id, kind, amount, currency, posting_date, effect_date, reason, run_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+)
+
+var (
+	presentStates = "SELECT b.bill_id, b.changed_at, NULL, " + fmt.Sprintf(postColumns, "b") + `, b.account, b.order_no, b.ordinal
+		FROM bills b WHERE b.bill_id BETWEEN ? AND ? ORDER BY b.bill_id`
+	earlierStates = "SELECT s.bill_id, s.valid_from, s.valid_to, " + fmt.Sprintf(postColumns, "s") + `
+		FROM bill_states s WHERE s.bill_id BETWEEN ? AND ? ORDER BY s.bill_id, s.state_id`
+)
+
+// stateIn reads a state from a row of these queries.
+func stateIn(c *columns) stateOf {
+	amount := func(i int) *bill.Amount {
+		if c.row[i] == nil || c.row[i+1] == nil {
+			return nil
+		}
+		return &bill.Amount{Value: c.int(i), Currency: c.text(i + 1)}
+	}
+	return stateOf{
+		State:  books.State{Status: c.text(3), Out: amount(4), In: amount(6), Withdrawn: c.row[9] != nil},
+		Dating: books.Dating{Transaction: c.time(10), Updated: c.time(8), Since: c.time(1), Withdrawn: c.time(9)},
+		labels: labels{c.text(12), c.text(13), c.text(14)},
+		until:  c.time(2), run: c.int(11),
+	}
+}
+
+// span posts the bills from one key to another.
+func (p *poster) span(from, to int64) error {
+	span := []any{from, to}
+	earlier := map[int64][]stateOf{}
+	err := p.t.each("reading earlier states", earlierStates, span, func(row []driver.Value) error {
+		c := columns{row: row}
+		id := c.int(0)
+		earlier[id] = append(earlier[id], stateIn(&c))
+		return c.err
+	})
+	if err != nil {
+		return err
+	}
+	lines := map[int64][]storedLine{}
+	err = p.t.each("reading postings", "SELECT bill_id, line_id, kind, amount, currency, effect_date, reason, posting_date FROM postings WHERE bill_id BETWEEN ? AND ? ORDER BY bill_id, line",
+		span, func(row []driver.Value) error {
+			c := columns{row: row}
+			id := c.int(0)
+			l := books.Line{ID: c.text(1), Kind: books.Kind(c.text(2)), Amount: bill.Amount{Value: c.int(3), Currency: c.text(4)}, Effect: c.text(5), Reason: c.text(6)}
+			l.Part = books.PartOf(l.Kind, l.Amount.Value)
+			lines[id] = append(lines[id], storedLine{l, c.text(7)})
+			return c.err
+		})
+	if err != nil {
+		return err
+	}
+	bills := make([]posted, 0, to-from+1)
+	err = p.t.each("reading bills", presentStates, span, func(row []driver.Value) error {
+		c := columns{row: row}
+		b := posted{id: c.int(0), account: c.text(15), orderNo: c.text(16), at: c.time(10), ordinal: int(c.int(17))}
+		b.states, b.have = append(earlier[b.id], stateIn(&c)), lines[b.id]
+		bills = append(bills, b)
+		return c.err
+	})
+	if err != nil {
+		return err
+	}
+	for i := range bills {
+		if err := p.write(&bills[i]); err != nil {
+			return fmt.Errorf("posting bill %d: %w", bills[i].id, err)
+		}
+	}
+	return nil
+}
+
+// write writes the lines that a bill's states add to those it has, and notes which
+// sums follow.
+func (p *poster) write(b *posted) error {
+	key, err := p.keyOf(b)
+	if err != nil {
+		return err
+	}
+	lines, from := b.derive(key, p.t.s.zone)
+	for i := range lines {
+		if err := p.insert(b, from+i+1, &lines[i].Line, lines[i].run); err != nil {
+			return err
+		}
+	}
+	p.soil(b)
+	return p.keepLabels(b)
+}
+
+// A derived is a line that is not stored yet, and the run that brought it.
+type derived struct {
+	books.Line
+	run int64
+}
+
+// derive returns the lines that are missing behind those that are there. They
+// follow from all states the bill had, so that it makes no difference how often
+// it was posted meanwhile. Should what is stored not be what they say, as after a
+// change by hand, what is missing is told by the present state alone: the sum is
+// right all the same.
+func (b *posted) derive(key string, zone *time.Location) (lines []derived, from int) {
+	var all []books.Line
+	var runs []int64
+	for i := range b.states {
+		s := &b.states[i]
+		s.First = i == 0
+		s.Date(s.Dating, zone)
+		next := books.Next(key, all, s.State)
+		all = append(all, next...)
+		for range next {
+			runs = append(runs, s.run)
+		}
+	}
+	same := len(all) >= len(b.have)
+	for i := 0; same && i < len(b.have); i++ {
+		same = all[i].ID == b.have[i].ID && all[i].Amount == b.have[i].Amount
+	}
+	if !same {
+		last := &b.states[len(b.states)-1]
+		all, runs = all[:0], runs[:0]
+		for i := range b.have {
+			all = append(all, b.have[i].Line)
+		}
+		all = append(all, books.Next(key, all, last.State)...)
+		for range all {
+			runs = append(runs, last.run)
+		}
+	}
+	for i := len(b.have); i < len(all); i++ {
+		lines = append(lines, derived{all[i], runs[i]})
+	}
+	return lines, len(b.have)
+}
+
+// keyOf returns what the ids of a bill's lines begin with. What another bill's
+// begin with, though it is identified otherwise by now, is not used again.
+func (p *poster) keyOf(b *posted) (string, error) {
+	key := books.Key(b.account, b.orderNo, b.at, b.ordinal)
+	if len(b.have) > 0 {
+		kept, _, _ := strings.Cut(b.have[0].ID, "-")
+		if _, ok := p.taken[kept]; kept == key || ok {
+			return kept, nil
+		}
+		p.taken[kept] = b.id
+		return kept, p.t.exec("keeping a bill's key", "INSERT INTO kept_keys (line_key, bill_id) VALUES (?, ?) ON CONFLICT DO NOTHING", kept, b.id)
+	}
+	for ordinal := b.ordinal; ; {
+		if id, ok := p.taken[key]; !ok || id == b.id {
+			return key, nil
+		}
+		ordinal += 1000
+		key = books.Key(b.account, b.orderNo, b.at, ordinal)
+	}
+}
+
+func (p *poster) loadTaken() error {
+	p.taken = map[string]int64{}
+	return p.t.each("reading kept keys", "SELECT line_key, bill_id FROM kept_keys", nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		p.taken[c.text(0)] = c.int(1)
+		return c.err
+	})
+}
+
+func (p *poster) insert(b *posted, line int, l *books.Line, run int64) error {
+	d, err := p.t.direct(insertPosting)
+	if err != nil {
+		return err
+	}
+	date := p.date(l.Effect)
+	d.begin()
+	d.value(b.id)
+	d.value(int64(line))
+	d.value(l.ID)
+	d.often(string(l.Kind))
+	d.value(l.Amount.Value)
+	d.often(l.Amount.Currency)
+	d.often(date)
+	d.often(l.Effect)
+	d.often(l.Reason)
+	d.value(run)
+	if _, err := p.t.run(d); err != nil {
+		return err
+	}
+	b.have = append(b.have, storedLine{*l, date})
+	p.lines++
+	p.t.written++
+	return nil
+}
+
+// date is the day in the books of what happened on a day: that day, or the first
+// one that is open if its month is closed.
+func (p *poster) date(effect string) string {
+	month := effect[:7]
+	for !p.closed[month].IsZero() {
+		month = nextMonth(month)
+		effect = month + "-01"
+	}
+	return effect
+}
+
+// soil notes which sums are not right any more: those of the months the bill is
+// posted in, and what failed and was paid around its transaction.
+func (p *poster) soil(b *posted) {
+	for i := range b.have {
+		if month := b.have[i].date[:7]; p.closed[month].IsZero() {
+			p.dirty[dirt{month, "books"}] = true
+		}
+	}
+	for i := range b.states {
+		at := b.states[i].Transaction.In(p.t.s.zone)
+		for _, near := range []time.Time{at, at.Add(-settledWithin), at.Add(settledWithin)} {
+			p.dirty[dirt{bill.DayText(near)[:7], "failures"}] = true
+		}
+	}
+}
+
+// keepLabels keeps what the lines of a bill in closed months were summed by, if it
+// is something else by now.
+func (p *poster) keepLabels(b *posted) error {
+	now := b.states[len(b.states)-1].labels
+	for i := range b.have {
+		closedAt := p.closed[b.have[i].date[:7]]
+		if closedAt.IsZero() {
+			continue
+		}
+		for j := range b.states { // what it was then
+			s := &b.states[j]
+			if s.until.IsZero() || !s.until.After(closedAt) {
+				continue
+			}
+			if s.labels == now {
+				break
+			}
+			err := p.t.exec("keeping what a posting was summed by", `
+				INSERT INTO kept_labels (bill_id, line, merchant_name, asset_id, budget_account_id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+				b.id, i+1, orNull(s.labels.merchant), orNull(s.labels.card), orNull(s.labels.budget))
+			if err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// closed returns when months were closed.
+func (t *Tx) closed() (map[string]time.Time, error) {
+	closed := map[string]time.Time{}
+	return closed, t.each("reading closed months", "SELECT month, closed_at FROM closes", nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		closed[c.text(0)] = c.time(1)
+		return c.err
+	})
+}
+
+// nextMonth returns the month after one, both YYYY-MM.
+func nextMonth(month string) string {
+	at, err := time.Parse("2006-01", month)
+	if err != nil {
+		panic("no month: " + month) // it comes from a day that was made of a time
+	}
+	return at.AddDate(0, 1, 0).Format("2006-01")
+}
+
+// unpost takes all postings and sums away, because the days they are for changed:
+// they are made again from what is stored. Only while no month is closed.
+func (t *Tx) unpost() error {
+	for _, sql := range []string{
+		"DELETE FROM postings", "DELETE FROM unposted", "DELETE FROM dirty_months", "DELETE FROM book_sums", "DELETE FROM failure_sums",
+		"DELETE FROM kept_keys", "DELETE FROM meta WHERE key = 'posted_bill_id'",
+	} {
+		if err := t.exec("beginning the books anew", sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}

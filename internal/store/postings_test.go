@@ -1,0 +1,271 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"billsync/internal/bill"
+	"billsync/internal/store"
+)
+
+// shouted names merchants in capitals.
+type shouted struct{}
+
+func (shouted) Name(raw string) (name, rule string) { return strings.ToUpper(raw), "capitals" }
+func (shouted) Version() string                     { return "1" }
+
+// A tester is a test, or a case of a property.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Context() context.Context
+}
+
+// post brings the books and their sums up to date.
+func post(t tester, s *store.Store) {
+	t.Helper()
+	if _, err := s.Post(t.Context()); err != nil {
+		t.Fatalf("Post = %v", err)
+	}
+	if err := s.Sum(t.Context(), shouted{}); err != nil {
+		t.Fatalf("Sum = %v", err)
+	}
+}
+
+// texts returns the rows of a query, each as one text.
+func texts(t tester, s *store.Store, q string, args ...any) []string {
+	t.Helper()
+	rows, err := s.Reader().QueryxContext(t.Context(), q, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
+	defer rows.Close()
+	out := []string{}
+	for rows.Next() {
+		row, err := rows.SliceScan()
+		if err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+		var cells []string
+		for _, c := range row {
+			cells = append(cells, fmt.Sprint(c))
+		}
+		out = append(out, strings.Join(cells, " "))
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
+	return out
+}
+
+// A life is a bill that changes, in one or several databases alike.
+type life struct {
+	order   string
+	at      time.Time
+	present bill.Bill
+}
+
+// tell stores the present state of a bill.
+func (l *life) tell(t tester, s *store.Store, now time.Time) {
+	t.Helper()
+	err := s.Update(t.Context(), func(tx *store.Tx) error {
+		known, err := tx.KnownByOrders("main", []string{l.order})
+		if err != nil {
+			return err
+		}
+		b := l.present
+		if len(known) == 0 {
+			_, err = tx.InsertBill("main", &b, 0, now, now, 1)
+			return err
+		}
+		return tx.UpdateBill(known[0].ID, &b, 0, now, now, 2)
+	})
+	if err != nil {
+		t.Fatalf("storing a bill: %v", err)
+	}
+}
+
+// vanish marks a bill as withdrawn.
+func (l *life) vanish(t tester, s *store.Store, now time.Time) {
+	t.Helper()
+	err := s.Update(t.Context(), func(tx *store.Tx) error {
+		known, err := tx.KnownByOrders("main", []string{l.order})
+		if err != nil || len(known) == 0 {
+			return err
+		}
+		_, err = tx.Withdraw(&known[0], now, 3)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("withdrawing a bill: %v", err)
+	}
+}
+
+// What the books must say of a bill, from its present state alone.
+const presentNet = `
+	SELECT bill_id, currency, sum(amount) FROM (
+		SELECT bill_id, out_currency AS currency, -out_amount AS amount FROM bills
+		WHERE withdrawn_at IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED') AND out_amount IS NOT NULL
+		UNION ALL
+		SELECT bill_id, in_currency, in_amount FROM bills
+		WHERE withdrawn_at IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED') AND in_amount IS NOT NULL)
+	GROUP BY bill_id, currency HAVING sum(amount) <> 0 ORDER BY bill_id, currency`
+
+const (
+	postedNet = "SELECT bill_id, currency, sum(amount) FROM postings GROUP BY bill_id, currency HAVING sum(amount) <> 0 ORDER BY bill_id, currency"
+	asPosted  = "SELECT bill_id, line, line_id, kind, amount, currency, posting_date, effect_date, reason FROM postings ORDER BY bill_id, line"
+	asDerived = "SELECT line_id, kind, amount, currency, effect_date, reason FROM postings ORDER BY bill_id, line"
+
+	stored = `SELECT dimension, month, account, name, currency, postings, spends, spent, returned, reversed, adjusted
+		FROM book_sums WHERE %s ORDER BY dimension, month, account, name, currency`
+	summed = `
+		SELECT dimension, month, account, name, currency, count(*), sum(kind = 'spend'),
+		       sum(CASE kind WHEN 'spend' THEN amount ELSE 0 END), sum(CASE kind WHEN 'return' THEN amount ELSE 0 END),
+		       sum(CASE kind WHEN 'reversal' THEN amount ELSE 0 END), sum(CASE kind WHEN 'adjustment' THEN amount ELSE 0 END)
+		FROM (SELECT 'account' AS dimension, '' AS name, p.*, b.account, substr(p.posting_date, 1, 7) AS month FROM postings p JOIN bills b USING (bill_id)
+		      UNION ALL
+		      SELECT 'merchant', coalesce(b.merchant_name, ''), p.*, b.account, substr(p.posting_date, 1, 7) FROM postings p JOIN bills b USING (bill_id)
+		      UNION ALL
+		      SELECT 'card', coalesce(b.asset_id, ''), p.*, b.account, substr(p.posting_date, 1, 7) FROM postings p JOIN bills b USING (bill_id)
+		      UNION ALL
+		      SELECT 'budget', coalesce(b.budget_account_id, ''), p.*, b.account, substr(p.posting_date, 1, 7) FROM postings p JOIN bills b USING (bill_id))
+		WHERE %s GROUP BY dimension, month, account, name, currency ORDER BY 1, 2, 3, 4, 5`
+)
+
+// Whatever happens to bills, whenever it is posted and whatever is closed
+// meanwhile: the postings add up to the present state, those there stay as they
+// are, closed months do not move, and the sums are those of the rows.
+func TestBooksFollow(t *testing.T) {
+	t.Parallel()
+	dir, n := t.TempDir(), 0
+	amount := rapid.Custom(func(t *rapid.T) *bill.Amount {
+		if rapid.IntRange(0, 3).Draw(t, "there") == 0 {
+			return nil
+		}
+		return &bill.Amount{Currency: rapid.SampledFrom([]string{"USD", "JPY"}).Draw(t, "currency"), Value: rapid.Int64Range(-20, 500).Draw(t, "value")}
+	})
+	statuses := []string{"WAITING_CLEARANCE", "WAITING_DEDUCT", "SUCCESS", "SUCCESS", "FAILED", "CANCELLED", "PARTIAL_CANCEL", "PARTIAL_REFUND", "REFUNDED", "NEW_ONE"}
+	rapid.Check(t, func(t *rapid.T) {
+		n++
+		often, once := must(t, filepath.Join(dir, fmt.Sprintf("often%d.db", n))), must(t, filepath.Join(dir, fmt.Sprintf("once%d.db", n)))
+		defer often.Close()
+		defer once.Close()
+		now := time.Date(2026, 1, 10, 8, 0, 0, 0, time.UTC)
+		var lives []*life
+		var before []string
+		closed := map[string]store.Closing{}
+		for range rapid.IntRange(4, 25).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(1, 240).Draw(t, "hours")) * time.Hour)
+			switch step := rapid.IntRange(0, 9).Draw(t, "step"); {
+			case step < 6:
+				var l *life
+				if len(lives) == 0 || step == 0 {
+					l = &life{order: fmt.Sprintf("O%d", len(lives)), at: now.Add(-time.Duration(rapid.IntRange(0, 600).Draw(t, "ago")) * time.Hour)}
+					lives = append(lives, l)
+				} else {
+					l = rapid.SampledFrom(lives).Draw(t, "bill")
+				}
+				b := plain(l.order, l.at)
+				b.Status = rapid.SampledFrom(statuses).Draw(t, "status")
+				b.Out, b.In = amount.Draw(t, "out"), amount.Draw(t, "in")
+				b.MerchantName = rapid.SampledFrom([]string{"", "Shop", "Inn"}).Draw(t, "merchant")
+				b.AssetID = rapid.SampledFrom([]string{"CARD1", "CARD2"}).Draw(t, "card")
+				if rapid.Bool().Draw(t, "updated") {
+					b.LastUpdate = now.Add(-time.Duration(rapid.IntRange(-50, 500).Draw(t, "update")) * time.Hour)
+				}
+				b.Hash = fmt.Sprint(n, now)
+				l.present = *b
+				l.tell(t, often, now)
+				l.tell(t, once, now)
+			case step == 6 && len(lives) > 0:
+				l := rapid.SampledFrom(lives).Draw(t, "bill")
+				l.vanish(t, often, now)
+				l.vanish(t, once, now)
+			case step == 7:
+				post(t, often)
+				c := store.Closing{Month: now.AddDate(0, -rapid.IntRange(0, 2).Draw(t, "back"), 0).Format("2006-01"), At: now, By: "me", Program: "test"}
+				var usage *store.UsageError
+				if err := often.CloseMonth(t.Context(), &c, shouted{}, false); err == nil {
+					closed[c.Month] = c
+				} else if !errors.As(err, &usage) || closed[c.Month].Hash == "" {
+					t.Fatalf("closing %s: %v", c.Month, err)
+				}
+			default:
+				post(t, often)
+			}
+			after := texts(t, often, asPosted)
+			for _, line := range before {
+				if !slices.Contains(after, line) {
+					t.Fatalf("a posting changed or went: %s\n%s", line, strings.Join(after, "\n"))
+				}
+			}
+			before = after
+		}
+		post(t, often)
+		post(t, once)
+		before = texts(t, often, asPosted)
+		equal(t, "the postings and the present states", texts(t, often, postedNet), texts(t, often, presentNet))
+		equal(t, "the postings made often and once", texts(t, often, asDerived), texts(t, once, asDerived))
+		equal(t, "bills with an id of another", texts(t, often, "SELECT line_id FROM postings GROUP BY line_id HAVING count(*) > 1"), []string{})
+		const open = "month NOT IN (SELECT month FROM closes)"
+		equal(t, "the sums of open months", texts(t, often, fmt.Sprintf(stored, open)), texts(t, often, fmt.Sprintf(summed, open)))
+		equal(t, "all sums where nothing is closed", texts(t, once, fmt.Sprintf(stored, "1")), texts(t, once, fmt.Sprintf(summed, "1")))
+		checked, err := often.CheckBooks(t.Context(), nil)
+		equal(t, "findings", checked.Findings, []store.BooksFinding(nil))
+		if err != nil || checked.Bills != len(lives) || checked.Postings != len(before) || checked.Closed != len(closed) {
+			t.Fatalf("CheckBooks = %+v, %v", checked, err)
+		}
+		err = often.View(t.Context(), func(tx *store.Tx) error {
+			list, err := tx.Closings()
+			if err != nil || len(list) != len(closed) {
+				t.Fatalf("%d months are listed as closed, of %d: %v", len(list), len(closed), err)
+			}
+			for _, c := range list {
+				again, err := tx.Recount(c.Month)
+				if err != nil {
+					return err
+				}
+				again.At, again.By, again.Program = c.At, c.By, c.Program
+				equal(t, "a closed month then and now", again, c)
+				equal(t, "a closed month as it was closed and as it is listed", c, closed[c.Month])
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("looking at what is closed: %v", err)
+		}
+		// Merchants and cards of closed months are what they were as well.
+		equal(t, "the sums of closed months", texts(t, often, `
+			SELECT dimension, month, currency, sum(spent), sum(returned), sum(reversed), sum(adjusted) FROM book_sums
+			WHERE NOT `+open+` AND dimension <> 'account' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`), texts(t, often, `
+			SELECT d.column1, month, currency, sum(spent), sum(returned), sum(reversed), sum(adjusted) FROM close_totals
+			JOIN (VALUES ('budget'), ('card'), ('merchant')) d GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`))
+	})
+}
+
+func must(t tester, path string) *store.Store {
+	s, err := store.Open(t.Context(), path, shanghai)
+	if err == nil {
+		err = s.Update(t.Context(), func(tx *store.Tx) error { return tx.SaveAccount(bill.Account{Name: "main"}, day(1), t0) })
+	}
+	if err != nil {
+		t.Fatalf("opening %s: %v", path, err)
+	}
+	return s
+}
+
+func equal(t tester, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s differ (-want +got):\n%s", what, diff)
+	}
+}

