@@ -30,7 +30,7 @@ const maxFindings = 20
 func (s *Store) CheckBooks(ctx context.Context, progress func(done, total int)) (c BooksChecked, err error) {
 	err = s.View(ctx, func(t *Tx) error {
 		k := bookChecker{t: t, BooksChecked: &c, progress: progress}
-		for _, check := range []func() error{k.bills, k.lines, k.months, k.closings} {
+		for _, check := range []func() error{k.bills, k.lines, k.months, k.failures, k.closings} {
 			if err := check(); err != nil {
 				return err
 			}
@@ -157,6 +157,56 @@ func (k *bookChecker) months() error {
 		k.Months++
 	}
 	return nil
+}
+
+// failures compares the sums of failed payments that are not marked as dirty with
+// the bills.
+func (k *bookChecker) failures() error {
+	var months []string
+	err := k.t.each("listing months", `
+		SELECT DISTINCT month FROM (
+			SELECT month FROM failure_sums UNION SELECT substr(transaction_date, 1, 7) FROM bills WHERE fail_code IS NOT NULL AND bill_id <= `+postedBillID+`)
+		WHERE month NOT IN (SELECT month FROM dirty_months WHERE sums = 'failures') ORDER BY month`, nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		months = append(months, c.text(0))
+		return c.err
+	})
+	if err != nil {
+		return err
+	}
+	if pending, err := k.t.pending(); err != nil || pending {
+		return err // they are about bills that are not posted as well
+	}
+	for _, month := range months {
+		want, err := k.t.failureSums(month)
+		if err != nil {
+			return err
+		}
+		err = k.t.each("reading sums", `
+			SELECT dimension, account, name, fail_code, currency, failures, settled, purchases, unpaid, unpaid_amount FROM failure_sums
+			WHERE dimension IN ('account', 'merchant', 'card') AND month = ?`, []any{month}, func(row []driver.Value) error {
+			c := columns{row: row}
+			g := failureKey{c.text(0), c.text(1), c.text(2), c.text(3), c.text(4)}
+			have := FailureSum{c.int(5), c.int(6), c.int(7), c.int(8), c.int(9)}
+			if w := want[g]; w == nil || *w != have {
+				k.found("month "+month, "the sum of failed payments of %s is not that of the bills", g)
+			}
+			delete(want, g)
+			return c.err
+		})
+		if err != nil {
+			return err
+		}
+		for _, g := range slices.SortedFunc(maps.Keys(want), failureKey.compare) {
+			k.found("month "+month, "there is no sum of failed payments of %s", g)
+		}
+	}
+	return nil
+}
+
+// String names a group of sums for people.
+func (g failureKey) String() string {
+	return strings.Join(strings.Fields(strings.Join([]string{g.dimension, g.account, g.name, g.code, g.currency}, " ")), " ")
 }
 
 // String names a group of sums for people.

@@ -389,7 +389,7 @@ func (p *poster) soil(b *posted) {
 	}
 	for i := range b.states {
 		at := b.states[i].Transaction.In(p.t.s.zone)
-		for _, near := range []time.Time{at, at.Add(-settledWithin), at.Add(settledWithin)} {
+		for _, near := range []time.Time{at, at.Add(-books.SettleLimit), at.Add(books.SettleLimit)} {
 			p.dirty[dirt{bill.DayText(near)[:7], "failures"}] = true
 		}
 	}

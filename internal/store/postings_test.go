@@ -179,6 +179,9 @@ func TestBooksFollow(t *testing.T) {
 				b.Out, b.In = amount.Draw(t, "out"), amount.Draw(t, "in")
 				b.MerchantName = rapid.SampledFrom([]string{"", "Shop", "Inn"}).Draw(t, "merchant")
 				b.AssetID = rapid.SampledFrom([]string{"CARD1", "CARD2"}).Draw(t, "card")
+				if b.Status == "FAILED" {
+					b.FailCode, b.Trade = rapid.SampledFrom([]string{"", "WORLD_CARD_OVER_LIMIT"}).Draw(t, "reason"), usd(100)
+				}
 				if rapid.Bool().Draw(t, "updated") {
 					b.LastUpdate = now.Add(-time.Duration(rapid.IntRange(-50, 500).Draw(t, "update")) * time.Hour)
 				}
@@ -219,6 +222,10 @@ func TestBooksFollow(t *testing.T) {
 		const open = "month NOT IN (SELECT month FROM closes)"
 		equal(t, "the sums of open months", texts(t, often, fmt.Sprintf(stored, open)), texts(t, often, fmt.Sprintf(summed, open)))
 		equal(t, "all sums where nothing is closed", texts(t, once, fmt.Sprintf(stored, "1")), texts(t, once, fmt.Sprintf(summed, "1")))
+		equal(t, "the sums of failed payments and the bills", texts(t, often, `
+			SELECT dimension, month, account, sum(failures) FROM failure_sums GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`), texts(t, often, `
+			SELECT d.column1, substr(transaction_date, 1, 7), account, count(*) FROM bills JOIN (VALUES ('account'), ('card'), ('merchant')) d
+			WHERE bill_status = 'FAILED' AND withdrawn_at IS NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`))
 		checked, err := often.CheckBooks(t.Context(), nil)
 		equal(t, "findings", checked.Findings, []store.BooksFinding(nil))
 		if err != nil || checked.Bills != len(lives) || checked.Postings != len(before) || checked.Closed != len(closed) {

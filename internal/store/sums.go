@@ -8,14 +8,9 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"time"
 
 	"billsync/internal/books"
 )
-
-// settledWithin is how long after a failed payment a success of the same purchase
-// counts as its end.
-const settledWithin = 72 * time.Hour
 
 // A Namer makes merchants' names comparable.
 type Namer interface {
@@ -248,6 +243,3 @@ func (z *summer) nameAll(merchants map[string]bool) error {
 func (g sumKey) compare(h sumKey) int {
 	return slices.Compare([]string{g.dimension, g.account, g.name, g.currency}, []string{h.dimension, h.account, h.name, h.currency})
 }
-
-// failures sums the failed payments of the month.
-func (z *summer) failures() error { return nil }

@@ -1,0 +1,214 @@
+package store
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"billsync/internal/bill"
+	"billsync/internal/books"
+)
+
+// A FailedPayment is a failed bill and what became of its purchase.
+type FailedPayment struct {
+	BillID                       int64
+	Account, OrderNo             string
+	At                           time.Time
+	Date                         string // in the report's time zone
+	Merchant, AssetID, CardLast4 string
+	FailCode, FailDesc           string
+	Trade                        *bill.Amount
+	books.Fate
+}
+
+// paymentColumns are what of a bill tells whether it was paid.
+const paymentColumns = `%[1]s.bill_id, b.order_no, %[1]s.transaction_time, %[1]s.transaction_date, %[1]s.merchant_name, %[1]s.asset_id, %[1]s.card_last4,
+	%[1]s.fail_code, %[1]s.fail_desc, %[1]s.trade_amount, %[1]s.trade_currency, %[1]s.bill_status`
+
+var (
+	paymentsNow = "SELECT " + fmt.Sprintf(paymentColumns, "b") + ` FROM bills b
+		WHERE b.account = ?1 AND b.transaction_time >= ?2 AND b.transaction_time < ?3 AND b.withdrawn_at IS NULL
+		ORDER BY b.transaction_time, b.bill_id`
+	paymentsThen = "SELECT " + fmt.Sprintf(paymentColumns, "b") + ` FROM bills b
+		WHERE b.account = ?1 AND b.transaction_time >= ?2 AND b.transaction_time < ?3 AND b.withdrawn_at IS NULL AND b.changed_at <= ?4
+		UNION ALL
+		SELECT ` + fmt.Sprintf(paymentColumns, "s") + ` FROM bills b JOIN bill_states s ON s.bill_id = b.bill_id
+		WHERE b.account = ?1 AND s.transaction_time >= ?2 AND s.transaction_time < ?3 AND s.withdrawn_at IS NULL AND s.valid_from <= ?4 AND s.valid_to > ?4
+		ORDER BY 3, 1`
+)
+
+// FailedPayments calls fn for every failed payment of an account whose transaction
+// lies in a month, as they were known at a moment (the zero time: now). They come
+// in the order in which it is clear what became of them. Within fn nothing else may
+// be asked of the Tx.
+func (t *Tx) FailedPayments(account, month string, known time.Time, fn func(*FailedPayment) error) error {
+	zone, err := t.ReportZone()
+	if err != nil {
+		return err
+	}
+	from, to, err := monthSpan(month, zone)
+	if err != nil {
+		return err
+	}
+	// What was tried just before may be the same purchase, and what was paid just
+	// after.
+	query, args := paymentsNow, []any{account, text(from.Add(-books.SettleLimit)), text(to.Add(books.SettleLimit))}
+	if !known.IsZero() {
+		query, args = paymentsThen, append(args, text(known))
+	}
+	settled, waiting := books.NewSettled(books.SettleLimit), map[int64]*FailedPayment{}
+	tell := func(fates []books.Fate) error {
+		for _, f := range fates {
+			p := waiting[f.ID]
+			delete(waiting, f.ID)
+			if p.Date[:7] != month {
+				continue
+			}
+			p.Fate = f
+			if err := fn(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err = t.each("reading payments", query, args, func(row []driver.Value) error {
+		c := columns{row: row}
+		status := c.text(11)
+		p := books.Payment{ID: c.int(0), At: c.time(2), Account: account, AssetID: c.text(5), Merchant: c.text(4), Failed: books.Failed(status), Paid: books.Paid(status)}
+		if row[9] != nil && row[10] != nil {
+			p.Trade = &bill.Amount{Value: c.int(9), Currency: c.text(10)}
+		}
+		if p.Failed {
+			waiting[p.ID] = &FailedPayment{
+				BillID: p.ID, Account: account, OrderNo: c.text(1), At: p.At, Date: c.text(3), Merchant: p.Merchant, AssetID: p.AssetID, CardLast4: c.text(6),
+				FailCode: c.text(7), FailDesc: c.text(8), Trade: p.Trade,
+			}
+		}
+		fates, err := settled.Add(p)
+		if err == nil {
+			err = c.err
+		}
+		if err != nil {
+			return err
+		}
+		return tell(fates)
+	})
+	if err != nil {
+		return err
+	}
+	return tell(settled.Rest())
+}
+
+// monthSpan returns when a month of a time zone begins and when it is over.
+func monthSpan(month string, zone *time.Location) (from, to time.Time, err error) {
+	from, err = time.ParseInLocation("2006-01", month, zone)
+	return from, from.AddDate(0, 1, 0), err
+}
+
+// ReportZone returns the time zone whose days the database has.
+func (t *Tx) ReportZone() (zone *time.Location, err error) {
+	zone = t.s.zone
+	err = t.each("reading the report zone", "SELECT value FROM meta WHERE key = 'report_timezone'", nil, func(row []driver.Value) (err error) {
+		c := columns{row: row}
+		if zone, err = time.LoadLocation(c.text(0)); err != nil {
+			return fmt.Errorf("%w: %w", errMisread, err)
+		}
+		return c.err
+	})
+	if zone == nil && err == nil {
+		zone = time.UTC // nothing was ever synced
+	}
+	return zone, err
+}
+
+// A failureKey is a group of the sums of failed payments.
+type failureKey struct{ dimension, account, name, code, currency string }
+
+// A FailureSum is what the failed payments of a group come to.
+type FailureSum struct {
+	Failures, Settled, Purchases, Unpaid int64
+	UnpaidAmount                         int64 // of the first tries of purchases that were not paid
+}
+
+func (f *FailureSum) take(p *FailedPayment) error {
+	f.Failures++
+	if p.By != 0 {
+		f.Settled++
+	}
+	if !p.First() {
+		return nil
+	}
+	f.Purchases++
+	if p.By != 0 {
+		return nil
+	}
+	f.Unpaid++
+	if p.Trade == nil {
+		return nil
+	}
+	return addTo(&f.UnpaidAmount, p.Trade.Value)
+}
+
+// failureSums adds up the failed payments of a month.
+func (t *Tx) failureSums(month string) (map[failureKey]*FailureSum, error) {
+	accounts, err := t.AccountNames()
+	if err != nil {
+		return nil, err
+	}
+	sums := map[failureKey]*FailureSum{}
+	for _, account := range accounts {
+		err := t.FailedPayments(account, month, time.Time{}, func(p *FailedPayment) error {
+			currency := ""
+			if p.Trade != nil {
+				currency = p.Trade.Currency
+			}
+			for _, g := range [...]failureKey{
+				{"account", account, "", p.FailCode, currency}, {"merchant", account, p.Merchant, p.FailCode, currency}, {"card", account, p.AssetID, p.FailCode, currency},
+			} {
+				if sums[g] == nil {
+					sums[g] = &FailureSum{}
+				}
+				if err := sums[g].take(p); err != nil {
+					return fmt.Errorf("%s %s: %w", account, currency, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return sums, nil
+}
+
+// failures sums the failed payments of the month.
+func (z *summer) failures() error {
+	sums, err := z.t.failureSums(z.month)
+	if err != nil {
+		return err
+	}
+	if err := z.t.exec("taking sums away", "DELETE FROM failure_sums WHERE dimension IN ('account', 'merchant', 'card') AND month = ?", z.month); err != nil {
+		return err
+	}
+	merchants := map[string]bool{}
+	for _, g := range slices.SortedFunc(maps.Keys(sums), failureKey.compare) {
+		s := sums[g]
+		err := z.t.exec("storing sums", `
+			INSERT INTO failure_sums (dimension, month, account, name, fail_code, currency, failures, settled, purchases, unpaid, unpaid_amount)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			g.dimension, z.month, g.account, g.name, g.code, g.currency, s.Failures, s.Settled, s.Purchases, s.Unpaid, s.UnpaidAmount)
+		if err != nil {
+			return err
+		}
+		if g.dimension == "merchant" {
+			merchants[g.name] = true
+		}
+	}
+	return z.nameAll(merchants)
+}
+
+func (g failureKey) compare(h failureKey) int {
+	return slices.Compare([]string{g.dimension, g.account, g.name, g.code, g.currency}, []string{h.dimension, h.account, h.name, h.code, h.currency})
+}
