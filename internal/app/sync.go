@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -107,6 +108,12 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 		return sum, withCode(err)
 	}
 	if err := a.settleInbox(ctx, st); err != nil {
+		return sum, withCode(err)
+	}
+	switch err := a.post(ctx, st); {
+	case errors.Is(err, store.ErrTooMuch):
+		a.log.Error().Err(err).Msg("the books cannot be summed") // the bills are there all the same; a report says it again
+	case err != nil:
 		return sum, withCode(err)
 	}
 	return sum, a.verdict(sum)

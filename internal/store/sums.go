@@ -140,7 +140,8 @@ type BookSum struct {
 // Net returns the sum of all postings.
 func (b *BookSum) Net() int64 { return b.Spent + b.Returned + b.Reversed + b.Adjusted }
 
-var errTooMuch = errors.New("the sum is more than can be counted (9.2e18 of the smallest unit)")
+// ErrTooMuch says that a sum does not fit.
+var ErrTooMuch = errors.New("the sum is more than can be counted (9.2e18 of the smallest unit)")
 
 // take adds a posting.
 func (b *BookSum) take(kind books.Kind, amount int64) error {
@@ -161,7 +162,7 @@ func (b *BookSum) take(kind books.Kind, amount int64) error {
 // addTo adds to a sum that may not overflow.
 func addTo(sum *int64, n int64) error {
 	if n > 0 && *sum > math.MaxInt64-n || n < 0 && *sum < math.MinInt64-n {
-		return errTooMuch
+		return ErrTooMuch
 	}
 	*sum += n
 	return nil

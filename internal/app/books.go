@@ -1,0 +1,238 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"billsync/internal/report"
+	"billsync/internal/store"
+)
+
+// BookOptions say what a report is about.
+type BookOptions struct {
+	Accounts []string
+	From, To Month // both included; the zero Month: no limit
+}
+
+// A Month is a calendar month as the books have it: YYYY-MM, in the report's time
+// zone. "" is no month.
+type Month string
+
+// ParseMonth reads a month in the form 2026-05.
+func ParseMonth(text string) (Month, error) {
+	at, err := time.Parse("2006-01", text)
+	if err != nil || at.Year() < 1970 {
+		return "", &InputError{fmt.Sprintf("%q is no month", text), "a month is written 2026-05"}
+	}
+	return Month(text), nil
+}
+
+// Add returns the month n months later.
+func (m Month) Add(n int) Month {
+	at, err := time.Parse("2006-01", string(m))
+	if err != nil {
+		return m
+	}
+	return Month(at.AddDate(0, n, 0).Format("2006-01"))
+}
+
+// First returns the month's first day, Last its last one.
+func (m Month) First() string { return string(m) + "-01" }
+
+// Last returns the month's last day.
+func (m Month) Last() string {
+	at, err := time.Parse(time.DateOnly, m.Add(1).First())
+	if err != nil {
+		return m.First()
+	}
+	return at.AddDate(0, 0, -1).Format(time.DateOnly)
+}
+
+// thisMonth is the month it is now.
+func (a *App) thisMonth() Month { return Month(a.now().In(a.cfg.Report.Timezone).Format("2006-01")) }
+
+// A book is the database while a report is made of it: one state of it, whoever
+// writes meanwhile.
+type book struct {
+	*store.Tx
+	app      *App
+	accounts []string // that are asked for; nil: all that the database knows
+	from, to Month
+	madeAt   time.Time
+}
+
+// makeReport brings the books up to date, has a report made and written. Rows are
+// read as they are written, so write must be done with them when it returns.
+func (a *App) makeReport(ctx context.Context, o BookOptions, build func(*book) (*report.Report, error), write func(*report.Report) error) error {
+	if o.From != "" && o.To != "" && o.To < o.From {
+		return &InputError{fmt.Sprintf("--from %s is after --to %s", o.From, o.To), "both months are included; --from comes first"}
+	}
+	st, err := a.readBooks(ctx)
+	if err != nil {
+		return err
+	}
+	defer a.logged("closing the database", st.Close)
+	return withCode(st.View(ctx, func(t *store.Tx) error {
+		b := &book{Tx: t, app: a, accounts: o.Accounts, from: o.From, to: o.To, madeAt: a.now()}
+		if err := b.known(); err != nil {
+			return err
+		}
+		r, err := build(b)
+		if err != nil {
+			return err
+		}
+		return write(r)
+	}))
+}
+
+// readBooks opens the database for looking, with the books up to date. They are
+// brought there first if they are not, in short transactions beside whoever else
+// writes.
+func (a *App) readBooks(ctx context.Context) (*store.Store, error) {
+	st, err := a.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	current, err := a.current(ctx, st)
+	if err != nil || current {
+		if err != nil {
+			a.logged("closing the database", st.Close)
+			return nil, withCode(err)
+		}
+		return st, nil
+	}
+	if err := st.Close(); err != nil {
+		return nil, fmt.Errorf("closing the database: %w", err)
+	}
+	if err := a.keepBooks(ctx); err != nil {
+		return nil, err
+	}
+	return a.look(ctx)
+}
+
+// current reports whether the books are those of the bills, in the time zone and
+// with the names of the configuration.
+func (a *App) current(ctx context.Context, st *store.Store) (bool, error) {
+	names, err := a.names()
+	if err != nil {
+		return false, err
+	}
+	if pending, err := st.Unposted(ctx); err != nil || pending {
+		return false, err
+	}
+	if summed, err := st.Summed(ctx, names.Version()); err != nil || !summed {
+		return false, err
+	}
+	same := false
+	err = st.View(ctx, func(t *store.Tx) error {
+		zone, err := t.ReportZone()
+		same = err == nil && zone.String() == a.cfg.Report.Timezone.String()
+		return err
+	})
+	return same, err
+}
+
+// keepBooks opens the database for writing and brings the books up to date.
+func (a *App) keepBooks(ctx context.Context) error {
+	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
+	if err != nil {
+		return withCode(err)
+	}
+	defer a.logged("closing the database", st.Close)
+	st.ShareWrites(&a.writes)
+	if err := st.AdoptReportZone(ctx); err != nil {
+		return withCode(err)
+	}
+	return withCode(a.post(ctx, st))
+}
+
+// post writes down what bills did to the books since the last time, and makes the
+// sums of that anew.
+func (a *App) post(ctx context.Context, st *store.Store) error {
+	names, err := a.names()
+	if err != nil {
+		return err
+	}
+	began := a.now()
+	lines, err := st.Post(ctx)
+	if err == nil {
+		err = st.Sum(ctx, names)
+	}
+	if err != nil {
+		return err
+	}
+	if lines > 0 {
+		a.log.Debug().Int("postings", lines).Int64("took_ms", a.now().Sub(began).Milliseconds()).Msg("posted")
+	}
+	return nil
+}
+
+// known makes sure that the accounts that are asked for are in the database.
+func (b *book) known() error {
+	if len(b.accounts) == 0 {
+		return nil
+	}
+	names, err := b.AccountNames()
+	if err != nil {
+		return err
+	}
+	for _, want := range b.accounts {
+		if !contains(names, want) {
+			return &InputError{fmt.Sprintf("there is no account %q in the database", want), "accounts in the database: " + strings.Join(names, ", ")}
+		}
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// about says what a report covers. What a report adds to that comes before.
+func (b *book) about(facts ...report.Fact) []report.Fact {
+	accounts := "all"
+	if len(b.accounts) > 0 {
+		accounts = strings.Join(b.accounts, ", ")
+	}
+	zone := b.app.cfg.Report.Timezone
+	return append(facts,
+		report.Fact{Label: "accounts", Text: accounts},
+		report.Fact{Label: "time zone", Text: zone.String()},
+		report.Fact{Label: "database", Text: b.app.cfg.Database.URL},
+		report.Fact{Label: "made", Text: b.madeAt.In(zone).Format("2006-01-02 15:04:05 -07:00")})
+}
+
+// period says which months a report is about.
+func (b *book) period() report.Fact {
+	text := "all months"
+	switch {
+	case b.from != "" && b.from == b.to:
+		text = string(b.from)
+	case b.from != "" && b.to != "":
+		text = string(b.from) + " to " + string(b.to)
+	case b.from != "":
+		text = "since " + string(b.from)
+	case b.to != "":
+		text = "until " + string(b.to)
+	}
+	return report.Fact{Label: "months", Text: text}
+}
+
+// span returns the months of a report as the store takes them.
+func (b *book) span() store.MonthSpan { return store.MonthSpan{From: string(b.from), To: string(b.to)} }
+
+// names returns the rules for merchants' names.
+func (a *App) names() (store.Namer, error) { return asTheyAre{}, nil }
+
+// asTheyAre leaves merchants' names as they are.
+type asTheyAre struct{}
+
+func (asTheyAre) Name(raw string) (name, rule string) { return raw, "" }
+func (asTheyAre) Version() string                     { return "0" }
