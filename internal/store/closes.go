@@ -191,3 +191,56 @@ func (t *Tx) Recount(month string) (c Closing, err error) {
 	c.Totals, err = t.totals(month)
 	return c, err
 }
+
+// OpenPoints returns what else than a missing proof speaks against closing a
+// month: what could not be understood, notifications nobody could place, bills
+// whose amount is not in the books because it cannot be read.
+func (t *Tx) OpenPoints(month string, from, to time.Time) (points []string, err error) {
+	var rejected, inbox, amounts int64
+	for _, q := range []struct {
+		count *int64
+		sql   string
+		args  []any
+	}{
+		{&rejected, "SELECT count(*) FROM rejected_items WHERE accepted_at IS NULL AND resolved_at IS NULL AND span_start < ? AND span_end > ?", []any{text(to), text(from)}},
+		{&inbox, `SELECT count(*) FROM inbox WHERE accepted_at IS NULL AND resolved_at IS NULL
+			AND (transaction_time IS NULL OR transaction_time >= ? AND transaction_time < ?)`, []any{text(from), text(to)}},
+		{&amounts, "SELECT count(*) FROM (" + unvalued + " AND b.account = a.account AND b.transaction_time >= ? AND b.transaction_time < ?)", []any{text(from), text(to)}},
+	} {
+		err := t.each("looking for open points of "+month, q.sql, q.args, func(row []driver.Value) error {
+			c := columns{row: row}
+			*q.count = c.int(0)
+			return c.err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	add := func(n int64, one, many string) {
+		switch {
+		case n == 1:
+			points = append(points, "1 "+one)
+		case n > 1:
+			points = append(points, fmt.Sprintf("%d %s", n, many))
+		}
+	}
+	add(rejected, "item could not be understood", "items could not be understood")
+	add(inbox, "notification waits in the inbox", "notifications wait in the inbox")
+	add(amounts, "bill has taken effect and has no amount", "bills have taken effect and have no amount")
+	return points, nil
+}
+
+// unvalued selects bills that have taken effect, but nobody knows for how much.
+const unvalued = `SELECT b.bill_id FROM accounts a CROSS JOIN bills b
+	WHERE b.out_amount IS NULL AND b.withdrawn_at IS NULL AND b.bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED')`
+
+// RefreshedAt returns when an account's past was last read again; the zero time if
+// it never was.
+func (t *Tx) RefreshedAt(account string) (at time.Time, err error) {
+	err = t.each("reading when an account was refreshed", "SELECT refreshed_at FROM accounts WHERE account = ?", []any{account}, func(row []driver.Value) error {
+		c := columns{row: row}
+		at = c.time(0)
+		return c.err
+	})
+	return at, err
+}

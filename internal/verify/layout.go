@@ -53,30 +53,9 @@ type row struct {
 
 // load reads what the books say of the account, except its bills.
 func (a *account) load(b Books, itemTime func([]byte) (time.Time, bool)) (others []bill.Window, err error) {
-	windows, err := b.Windows(a.Name)
-	if err != nil {
+	if a.proofs, others, err = proofsIn(b, a.Name); err != nil {
 		return nil, err
 	}
-	for _, w := range windows {
-		if w.State == bill.Done {
-			a.proofs = append(a.proofs, proof{w.Span, w.ID, w.ProvedAt})
-		} else {
-			others = append(others, w)
-		}
-	}
-	t, err := b.Tail(a.Name)
-	if err != nil {
-		return nil, err
-	}
-	if t != nil && t.ProvedUntil.After(t.CoveredFrom) {
-		a.proofs = append(a.proofs, proof{bill.Span{Start: t.CoveredFrom, End: t.ProvedUntil}, 0, t.ProvedAt})
-	}
-	slices.SortStableFunc(a.proofs, func(x, y proof) int {
-		if c := x.Start.Compare(y.Start); c != 0 {
-			return c
-		}
-		return x.End.Compare(y.End)
-	})
 	err = b.Unreadable(a.Name, func(raw []byte, window int64, seen bill.Span) {
 		if at, ok := itemTime(raw); ok {
 			a.dated = append(a.dated, at)
@@ -86,6 +65,76 @@ func (a *account) load(b Books, itemTime func([]byte) (time.Time, bool)) (others
 	})
 	slices.SortFunc(a.dated, time.Time.Compare)
 	return others, err
+}
+
+// proofsIn reads what is proved of an account, and the windows that are not.
+func proofsIn(b Proofs, account string) (proofs []proof, others []bill.Window, err error) {
+	windows, err := b.Windows(account)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range windows {
+		if w.State == bill.Done {
+			proofs = append(proofs, proof{w.Span, w.ID, w.ProvedAt})
+		} else {
+			others = append(others, w)
+		}
+	}
+	t, err := b.Tail(account)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t != nil && t.ProvedUntil.After(t.CoveredFrom) {
+		proofs = append(proofs, proof{bill.Span{Start: t.CoveredFrom, End: t.ProvedUntil}, 0, t.ProvedAt})
+	}
+	slices.SortStableFunc(proofs, func(x, y proof) int {
+		if c := x.Start.Compare(y.Start); c != 0 {
+			return c
+		}
+		return x.End.Compare(y.End)
+	})
+	return proofs, others, nil
+}
+
+// A SpanProof says whether a span is proved.
+type SpanProof struct {
+	At     time.Time // since when all of it is; zero if it is not
+	Until  time.Time // if it is not: from its beginning to here it is; zero if not even that
+	Lacks  []bill.Window
+	Agreed []bill.Window // windows in it without a proof that a person has accepted
+}
+
+// Proved reports whether an account's bills of a span are proved to be stored. A
+// window that a person has accepted without a proof counts, as everywhere. Nothing
+// is asked of the provider.
+func Proved(b Proofs, account string, s bill.Span) (SpanProof, error) {
+	var out SpanProof
+	proofs, others, err := proofsIn(b, account)
+	if err != nil {
+		return out, err
+	}
+	for _, w := range others {
+		switch {
+		case !w.Overlaps(s):
+		case w.AcceptedAt.IsZero():
+			out.Lacks = append(out.Lacks, w)
+		default:
+			out.Agreed = append(out.Agreed, w)
+			proofs = append(proofs, proof{w.Span, w.ID, w.AcceptedAt})
+		}
+	}
+	at, ok := provedAt(proofs, s)
+	if ok {
+		out.At = at
+		return out, nil
+	}
+	slices.SortStableFunc(proofs, func(x, y proof) int { return x.Start.Compare(y.Start) })
+	for _, k := range blocks(proofs) {
+		if !k.Start.After(s.Start) && k.End.After(s.Start) {
+			out.Until = k.End
+		}
+	}
+	return out, nil
 }
 
 // A block is a stretch that proofs cover without a gap.

@@ -19,10 +19,15 @@ type Library interface {
 	View(ctx context.Context, fn func(Books) error) error
 }
 
-// Books are what the database knows.
-type Books interface {
+// Proofs are what was proved of accounts.
+type Proofs interface {
 	Windows(account string) ([]bill.Window, error)
 	Tail(account string) (*bill.Tail, error)
+}
+
+// Books are what the database knows.
+type Books interface {
+	Proofs
 
 	// Stored counts the bills from a time to before another.
 	Stored(account string, from, to time.Time) (bill.Stored, error)
