@@ -15,7 +15,7 @@ import (
 
 func newVerifyCmd(g *globals) *cobra.Command {
 	var f syncFlags
-	var repair bool
+	var repair, books bool
 	cmd := &cobra.Command{
 		Use:     "verify",
 		Short:   "Count at the API again what is proved, and compare",
@@ -24,6 +24,10 @@ func newVerifyCmd(g *globals) *cobra.Command {
 with the bills that are stored now. The windows overlap, the counted spans do
 not: a bill is counted once. They end at seconds with no stored bill nearby,
 because the API does not say whether it includes the ends.
+
+Then the books are compared with the bills: each bill's postings with its state,
+the sums with the postings, and closed months with their hashes. --books does that
+alone and asks the API nothing.
 
 Exit code 0 if everything is proved and agrees, else 3. With --repair the windows
 that differ are read again, in an ordinary run, and counted once more.`,
@@ -35,7 +39,10 @@ that differ are read again, in an ordinary run, and counted once more.`,
 			if err != nil {
 				return err
 			}
-			return g.verify(cmd, app.VerifyOptions{Accounts: o.Accounts, From: o.From, To: o.To, Repair: repair && !f.dryRun})
+			if books && (repair || len(o.Accounts) > 0 || f.from != "" || f.to != "") {
+				return usagef("the books are compared as a whole", "--books goes alone")
+			}
+			return g.verify(cmd, app.VerifyOptions{Accounts: o.Accounts, From: o.From, To: o.To, Repair: repair && !f.dryRun, Offline: books})
 		},
 	}
 	fs := cmd.Flags()
@@ -43,6 +50,7 @@ that differ are read again, in an ordinary run, and counted once more.`,
 	fs.StringVar(&f.from, "from", "", "only windows that reach into or past this `DATE`")
 	fs.StringVar(&f.to, "to", "", "only windows that begin on or before this `DATE`")
 	fs.BoolVar(&repair, "repair", false, "read the windows again that differ")
+	fs.BoolVar(&books, "books", false, "compare the books with the bills only, ask the API nothing")
 	fs.BoolVarP(&f.dryRun, "dry-run", "n", false, "count only, also with --repair")
 	g.completeAccounts(cmd)
 	return cmd
@@ -62,7 +70,7 @@ func (g *globals) verify(cmd *cobra.Command, o app.VerifyOptions) error {
 	if e := a.Close(); e != nil {
 		g.log.Error().Err(e).Msg("closing")
 	}
-	if v.First == nil {
+	if v.First == nil && v.Books == nil {
 		return err // it did not come to a count
 	}
 	if g.json {
@@ -80,12 +88,20 @@ func (g *globals) verify(cmd *cobra.Command, o app.VerifyOptions) error {
 
 func (g *globals) verificationText(v app.Verification, cfg *config.Config, verdict error) string {
 	var b strings.Builder
-	b.WriteString(g.windowTable(v.First, cfg))
+	if v.First != nil {
+		b.WriteString(g.windowTable(v.First, cfg))
+	}
 	for _, r := range v.Runs {
 		fmt.Fprintf(&b, "\nread again in run %d: %s\n", r.ID, found(r.New, r.Changed, r.Withdrawn, r.Returned, g.number))
 	}
 	if v.Again != nil {
 		b.WriteString("\n" + g.windowTable(v.Again, cfg))
+	}
+	if k := v.Books; k != nil {
+		fmt.Fprintf(&b, "\nbooks: %s of %s, %s, %d closed\n", plural(k.Postings, "posting", g.number), plural(k.Bills, "bill", g.number), plural(k.Months, "month", g.number), k.Closed)
+		for _, f := range k.Findings {
+			fmt.Fprintf(&b, "  %s: %s\n", printable(f.Subject), printable(f.Reason))
+		}
 	}
 	b.WriteString("\n" + g.lastWord(v, verdict))
 	return b.String()
@@ -101,6 +117,9 @@ func (g *globals) lastWord(v app.Verification, verdict error) string {
 		return verdict.Error() + "\n"
 	case v.Again != nil:
 		return "everything agrees now\n"
+	}
+	if v.First == nil {
+		return "the books are what the bills say\n"
 	}
 	rows, bills := v.First.Rows(), 0
 	for _, r := range rows {
@@ -134,6 +153,17 @@ func verificationJSON(ctx context.Context, v app.Verification, verdict error) an
 		Runs []runJSON `json:"runs"`
 		Rows []rowJSON `json:"rows"`
 	}
+	type findingJSON struct {
+		Subject string `json:"subject"`
+		Reason  string `json:"reason"`
+	}
+	type booksJSON struct {
+		Bills    int           `json:"bills"`
+		Postings int           `json:"postings"`
+		Months   int           `json:"months"`
+		Closed   int           `json:"months_closed"`
+		Findings []findingJSON `json:"findings"`
+	}
 	out := struct {
 		Type string `json:"type"`
 		verdictJSON
@@ -141,7 +171,17 @@ func verificationJSON(ctx context.Context, v app.Verification, verdict error) an
 		Differing int         `json:"windows_differing"` // after the repair, if there was one
 		Rows      []rowJSON   `json:"rows"`
 		Repair    *repairJSON `json:"repair,omitempty"`
-	}{Type: "verify", verdictJSON: endJSON(ctx, verdict), Database: v.Path, Differing: len(v.Differing()), Rows: rowsJSON(v.First)}
+		Books     *booksJSON  `json:"books,omitempty"`
+	}{Type: "verify", verdictJSON: endJSON(ctx, verdict), Database: v.Path, Rows: []rowJSON{}}
+	if v.First != nil {
+		out.Differing, out.Rows = len(v.Differing()), rowsJSON(v.First)
+	}
+	if k := v.Books; k != nil {
+		out.Books = &booksJSON{k.Bills, k.Postings, k.Months, k.Closed, []findingJSON{}}
+		for _, f := range k.Findings {
+			out.Books.Findings = append(out.Books.Findings, findingJSON{f.Subject, f.Reason})
+		}
+	}
 	if len(v.Runs) > 0 {
 		out.Repair = &repairJSON{Rows: []rowJSON{}}
 		for _, r := range v.Runs {

@@ -21,6 +21,7 @@ type VerifyOptions struct {
 	Accounts []string
 	From, To config.Date // the zero Date: no limit
 	Repair   bool
+	Offline  bool // compare the books with the bills only; the API is not asked
 
 	Counting func(done, total int)
 	Reading  func(syncer.Progress)
@@ -29,10 +30,14 @@ type VerifyOptions struct {
 // A Verification is what was counted and what was done about it.
 type Verification struct {
 	Path  string
-	First *verify.Result
+	First *verify.Result // nil: the API was not asked
 	Runs  []bill.Run     // that read again what differed
 	Again *verify.Result // what differed, counted once more; nil if there was nothing to do
+	Books *BooksChecked  // the postings and sums beside the bills; nil: it did not come to that
 }
+
+// BooksChecked is what was compared in the books, and what is wrong there.
+type BooksChecked = store.BooksChecked
 
 // Verify counts every proved window again at the API and compares. The error
 // says, with its exit code, why not everything agrees.
@@ -41,6 +46,12 @@ func (a *App) Verify(ctx context.Context, o VerifyOptions) (Verification, error)
 	scope, err := a.scope(SyncOptions{Accounts: o.Accounts, From: o.From, To: o.To})
 	if err != nil {
 		return v, err
+	}
+	if o.Offline {
+		if err := a.checkBooks(ctx, &v, o.Counting); err != nil {
+			return v, err
+		}
+		return v, v.verdict()
 	}
 	if o.Repair {
 		if err := a.free(); err != nil { // told before the counting, not after it
@@ -70,7 +81,26 @@ func (a *App) Verify(ctx context.Context, o VerifyOptions) (Verification, error)
 		}
 		a.logCounts("counted after reading again", v.Again)
 	}
+	if err := a.checkBooks(ctx, &v, nil); err != nil {
+		return v, err
+	}
 	return v, v.verdict()
+}
+
+// checkBooks compares the books with the bills.
+func (a *App) checkBooks(ctx context.Context, v *Verification, progress func(done, total int)) error {
+	st, err := a.readBooks(ctx)
+	if err != nil {
+		return err
+	}
+	defer a.logged("closing the database", st.Close)
+	checked, err := st.CheckBooks(ctx, progress)
+	if err != nil {
+		return withCode(err)
+	}
+	v.Books = &checked
+	a.log.Info().Int("bills", checked.Bills).Int("postings", checked.Postings).Int("findings", len(checked.Findings)).Msg("books compared")
+	return nil
 }
 
 // free finds out whether another syncer is at work.
@@ -210,8 +240,15 @@ func (v *Verification) Differing() []*verify.Row {
 
 // verdict says why not everything agrees.
 func (v *Verification) verdict() error {
-	o := openEnds{noun: "window", differing: len(v.Differing())}
-	results := []*verify.Result{v.First}
+	o := openEnds{noun: "window"}
+	if v.Books != nil {
+		o.books = len(v.Books.Findings)
+	}
+	var results []*verify.Result
+	if v.First != nil {
+		o.differing = len(v.Differing())
+		results = append(results, v.First)
+	}
 	if v.Again != nil {
 		results = append(results, v.Again)
 	}
@@ -238,6 +275,7 @@ type openEnds struct {
 	refused, hints                 []string
 	stopped                        error
 	advice                         string // where counts differ
+	books                          int    // findings in the books
 }
 
 // take adds what a result says of accounts and of the API.
@@ -287,6 +325,10 @@ func (o *openEnds) verdict() error {
 	}
 	if o.unproved > 0 {
 		add(some(o.unproved, "is not proved", "are not proved"), "\"syncer status\" says what is missing, \"syncer sync\" goes on")
+	}
+	if o.books > 0 {
+		reason := "the books are not what the bills say"
+		add(reason, "the rows were changed by hand, or this is a fault of the program: compare with a backup, and report it")
 	}
 	if len(o.nothing) > 0 {
 		add(strings.Join(o.nothing, ", ")+": nothing is proved yet", "\"syncer sync\" reads and proves it")
