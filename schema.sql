@@ -4,7 +4,9 @@
 -- How to read it
 --
 -- * Start with the views at the end: bill_details, monthly_spend, open_bills,
---   failures_by_reason, orders_with_several_bills, coverage.
+--   failures_by_reason, orders_with_several_bills, coverage; for the books
+--   posting_details, monthly_books, merchant_books, card_books, monthly_failures,
+--   closed_months.
 -- * Times are UTC text, 2026-01-31T08:00:00.000Z; they sort and compare as text.
 --   Only transaction_date is in the report's time zone ([report] timezone).
 -- * Amounts are whole numbers of the currency's smallest unit, the currency in
@@ -699,6 +701,70 @@ FROM bills
 WHERE withdrawn_at IS NULL
 GROUP BY account, order_no
 HAVING count(*) > 1;
+
+-- The books, line by line: each posting with what it is about. Decimal amounts are
+-- text, as in bill_details. closed is 1 if nothing can be posted in its month any
+-- more; late is 1 if it belongs to an earlier month, which was closed.
+CREATE VIEW posting_details AS
+SELECT p.line_id, p.bill_id, p.line, b.account, p.posting_date, p.effect_date, substr(p.posting_date, 1, 7) AS month, p.kind,
+       CASE WHEN p.amount IS NULL THEN NULL
+            WHEN c.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 100, abs(p.amount) % 100)
+            WHEN c.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 1000, abs(p.amount) % 1000)
+            ELSE CAST(p.amount AS TEXT) END AS amount_decimal,
+       p.amount, p.currency, b.order_no, b.bill_no, b.transaction_date, b.merchant_name, coalesce(m.merchant, b.merchant_name) AS merchant,
+       b.asset_id, b.card_last4, b.card_nick_name, b.budget_account_id, b.bill_status, p.reason, p.run_id,
+       EXISTS (SELECT 1 FROM closes x WHERE x.month = substr(p.posting_date, 1, 7)) AS closed,
+       substr(p.effect_date, 1, 7) < substr(p.posting_date, 1, 7) AS late
+FROM postings p JOIN bills b ON b.bill_id = p.bill_id
+LEFT JOIN currencies c ON c.currency = p.currency
+LEFT JOIN merchants m ON m.merchant_name = b.merchant_name;
+
+-- What the books of each month came to, per account and currency. Read from sums,
+-- so it answers at once over millions of bills; current is 0 while bills that
+-- changed since the last sync are not in them yet (any report puts them in).
+CREATE VIEW monthly_books AS
+SELECT s.month, s.account, s.currency, s.postings, s.spends, s.spent, s.returned, s.reversed, s.adjusted,
+       s.spent + s.returned + s.reversed + s.adjusted AS net,
+       CASE WHEN (s.spent + s.returned + s.reversed + s.adjusted) IS NULL THEN NULL
+            WHEN c.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN (s.spent + s.returned + s.reversed + s.adjusted) < 0 THEN '-' ELSE '' END, abs((s.spent + s.returned + s.reversed + s.adjusted)) / 100, abs((s.spent + s.returned + s.reversed + s.adjusted)) % 100)
+            WHEN c.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN (s.spent + s.returned + s.reversed + s.adjusted) < 0 THEN '-' ELSE '' END, abs((s.spent + s.returned + s.reversed + s.adjusted)) / 1000, abs((s.spent + s.returned + s.reversed + s.adjusted)) % 1000)
+            ELSE CAST((s.spent + s.returned + s.reversed + s.adjusted) AS TEXT) END AS net_decimal,
+       EXISTS (SELECT 1 FROM closes x WHERE x.month = s.month) AS closed,
+       NOT EXISTS (SELECT 1 FROM unposted) AND NOT EXISTS (SELECT 1 FROM dirty_months d WHERE d.month = s.month AND d.sums = 'books') AS current
+FROM book_sums s LEFT JOIN currencies c ON c.currency = s.currency
+WHERE s.dimension = 'account';
+
+-- The same by merchant, under the name that the rules give it.
+CREATE VIEW merchant_books AS
+SELECT s.month, s.account, coalesce(m.merchant, s.name) AS merchant, s.currency, sum(s.spends) AS spends,
+       sum(s.spent) AS spent, sum(s.returned) AS returned, sum(s.reversed) AS reversed, sum(s.adjusted) AS adjusted,
+       sum(s.spent + s.returned + s.reversed + s.adjusted) AS net
+FROM book_sums s LEFT JOIN merchants m ON m.merchant_name = s.name
+WHERE s.dimension = 'merchant'
+GROUP BY s.month, s.account, coalesce(m.merchant, s.name), s.currency;
+
+-- The same by card.
+CREATE VIEW card_books AS
+SELECT s.month, s.account, s.name AS asset_id, s.currency, s.spends, s.spent, s.returned, s.reversed, s.adjusted,
+       s.spent + s.returned + s.reversed + s.adjusted AS net
+FROM book_sums s WHERE s.dimension = 'card';
+
+-- Failed payments by month and reason, and what became of them; see failure_sums.
+CREATE VIEW monthly_failures AS
+SELECT s.month, s.account, s.fail_code, f.error_desc, f.category, f.advice, s.currency,
+       s.failures, s.settled, s.purchases, s.unpaid, s.unpaid_amount
+FROM failure_sums s LEFT JOIN fail_reasons f ON f.error_code = s.fail_code
+WHERE s.dimension = 'account';
+
+-- What closed months came to, per account and currency.
+CREATE VIEW closed_months AS
+SELECT x.month, x.closed_at, x.closed_by, x.note, x.forced, x.open_points, x.postings_hash, t.account, t.currency, t.postings, t.spends,
+       t.spent, t.returned, t.reversed, t.adjusted, t.spent + t.returned + t.reversed + t.adjusted AS net,
+       CASE WHEN (t.spent + t.returned + t.reversed + t.adjusted) IS NULL THEN NULL
+            WHEN c.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN (t.spent + t.returned + t.reversed + t.adjusted) < 0 THEN '-' ELSE '' END, abs((t.spent + t.returned + t.reversed + t.adjusted)) / 100, abs((t.spent + t.returned + t.reversed + t.adjusted)) % 100)
+            WHEN c.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN (t.spent + t.returned + t.reversed + t.adjusted) < 0 THEN '-' ELSE '' END, abs((t.spent + t.returned + t.reversed + t.adjusted)) / 1000, abs((t.spent + t.returned + t.reversed + t.adjusted)) % 1000)
+            ELSE CAST((t.spent + t.returned + t.reversed + t.adjusted) AS TEXT) END AS net_decimal
+FROM closes x LEFT JOIN close_totals t ON t.month = x.month LEFT JOIN currencies c ON c.currency = t.currency;
 
 -- Per account: since when and until when every bill is proved to be stored,
 -- without a gap, and whether that reaches back to history_start with nothing

@@ -15,6 +15,7 @@ import (
 
 	"billsync/internal/bill"
 	"billsync/internal/config"
+	"billsync/internal/merchant"
 	"billsync/internal/schedule"
 	"billsync/internal/simulator"
 	"billsync/internal/store"
@@ -40,6 +41,8 @@ type App struct {
 
 	writes sync.Mutex      // whose turn it is to write to the database
 	box    *syncer.Mailbox // of the daemon; nil unless it receives notifications
+
+	namesOnce func() (*merchant.Normaliser, error)
 
 	renewals map[string]*renewal // by account; never changed after New
 	frozen   bool                // nothing is written: no token is renewed
@@ -74,6 +77,7 @@ func New(cfg *config.Config, o Options) *App {
 	if a.getenv == nil {
 		a.getenv = os.Getenv
 	}
+	a.namesOnce = sync.OnceValues(a.readNames)
 	a.renewals = make(map[string]*renewal)
 	for _, c := range cfg.Accounts {
 		a.renewals[c.Name] = new(renewal)

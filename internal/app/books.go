@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"billsync/internal/merchant"
 	"billsync/internal/report"
 	"billsync/internal/store"
 )
@@ -228,11 +229,18 @@ func (b *book) period() report.Fact {
 // span returns the months of a report as the store takes them.
 func (b *book) span() store.MonthSpan { return store.MonthSpan{From: string(b.from), To: string(b.to)} }
 
-// names returns the rules for merchants' names.
-func (a *App) names() (store.Namer, error) { return asTheyAre{}, nil }
+// names returns the rules for merchants' names: those of the configuration, then
+// the built-in ones.
+func (a *App) names() (*merchant.Normaliser, error) { return a.namesOnce() }
 
-// asTheyAre leaves merchants' names as they are.
-type asTheyAre struct{}
-
-func (asTheyAre) Name(raw string) (name, rule string) { return raw, "" }
-func (asTheyAre) Version() string                     { return "0" }
+func (a *App) readNames() (*merchant.Normaliser, error) {
+	var own []merchant.Own
+	for _, r := range a.cfg.Report.MerchantRules {
+		own = append(own, merchant.Own{Pattern: r.Pattern, Name: r.Name})
+	}
+	names, err := merchant.New(own)
+	if err != nil {
+		return nil, &InputError{"[report] merchant_rules: " + err.Error(), "correct it in the configuration"}
+	}
+	return names, nil
+}
