@@ -23,7 +23,8 @@ PRAGMA user_version = 4;            -- the version of this schema
 
 -- What the database knows of itself.
 CREATE TABLE meta (
-    key   TEXT NOT NULL PRIMARY KEY, -- origin_host, origin_client_id, report_timezone, posted_bill_id, merchant_rules
+    key   TEXT NOT NULL PRIMARY KEY, -- origin_host, origin_client_id, report_timezone, merchant_rules,
+                                     -- unposted: from which bill_id to which the books are still to be made
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -463,12 +464,6 @@ CREATE TABLE postings (
 
 CREATE INDEX postings_date ON postings (posting_date);
 
--- Bills that changed since they were last posted. New ones need no note: their
--- bill_id is above posted_bill_id in meta.
-CREATE TABLE unposted (
-    bill_id INTEGER PRIMARY KEY
-) STRICT;
-
 -- What merchant, card and budget account of a posting in a closed month were when
 -- it was closed, where the bill says something else by now.
 CREATE TABLE kept_labels (
@@ -730,7 +725,7 @@ SELECT s.month, s.account, s.currency, s.postings, s.spends, s.spent, s.returned
             WHEN c.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN (s.spent + s.returned + s.reversed + s.adjusted) < 0 THEN '-' ELSE '' END, abs((s.spent + s.returned + s.reversed + s.adjusted)) / 1000, abs((s.spent + s.returned + s.reversed + s.adjusted)) % 1000)
             ELSE CAST((s.spent + s.returned + s.reversed + s.adjusted) AS TEXT) END AS net_decimal,
        EXISTS (SELECT 1 FROM closes x WHERE x.month = s.month) AS closed,
-       NOT EXISTS (SELECT 1 FROM unposted) AND NOT EXISTS (SELECT 1 FROM dirty_months d WHERE d.month = s.month AND d.sums = 'books') AS current
+       NOT EXISTS (SELECT 1 FROM meta WHERE key = 'unposted') AND NOT EXISTS (SELECT 1 FROM dirty_months d WHERE d.month = s.month AND d.sums = 'books') AS current
 FROM book_sums s LEFT JOIN currencies c ON c.currency = s.currency
 WHERE s.dimension = 'account';
 

@@ -75,7 +75,7 @@ func (a *App) CloseMonth(ctx context.Context, o CloseOptions) (Closing, error) {
 			return c, &Verdict{3, fmt.Sprintf("%s is not closed: %s", o.Month, strings.Join(open, "; ")),
 				"\"syncer sync\" proves it, \"syncer status\" says what is missing; --force closes it all the same and keeps these points"}
 		}
-		// A sync may store bills between the posting and the closing.
+		// Another process may change the time zone in between.
 		const enough = 5
 		err = st.CloseMonth(ctx, &c.Closing, names, o.Dry)
 		if errors.Is(err, store.ErrNotPosted) && tries < enough {

@@ -155,7 +155,11 @@ func (t *Tx) InsertBill(account string, b *bill.Bill, ordinal int, now, readAt t
 	if n, err := res.RowsAffected(); n == 0 || err != nil {
 		return 0, err
 	}
-	return res.LastInsertId()
+	id, err := res.LastInsertId()
+	if err != nil {
+		return 0, err
+	}
+	return id, t.postNew(id, account, b, ordinal, now, run)
 }
 
 // A stamped is a time and how it is stored: many rows have the same.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql/driver"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"maps"
@@ -35,12 +36,12 @@ type CloseTotal struct {
 	BookSum
 }
 
-// ErrNotPosted says that bills changed since the books were made.
-var ErrNotPosted = fmt.Errorf("bills changed meanwhile")
+// ErrNotPosted says that Post comes first.
+var ErrNotPosted = errors.New("not all bills are posted yet")
 
 // CloseMonth closes a month: nothing is posted in it from then on, and what it
 // came to is kept. It fills in Postings, Hash and Totals. The error is
-// ErrNotPosted if something has to be posted first, a UsageError if the month is
+// ErrNotPosted if Post has to come first, a UsageError if the month is
 // closed already. With dry nothing is stored.
 func (s *Store) CloseMonth(ctx context.Context, c *Closing, names Namer, dry bool) error {
 	return s.UpdateDurably(ctx, func(t *Tx) error {
@@ -52,11 +53,11 @@ func (s *Store) CloseMonth(ctx context.Context, c *Closing, names Namer, dry boo
 			return &UsageError{fmt.Sprintf("%s is closed already, since %s", c.Month, text(at)),
 				"what changed since is posted in the next open month: \"syncer report adjustments\""}
 		}
-		if pending, err := t.pending(); err != nil || pending {
-			if err == nil {
-				err = ErrNotPosted
-			}
+		switch from, to, err := t.backlog(); {
+		case err != nil:
 			return err
+		case from <= to:
+			return ErrNotPosted
 		}
 		if c.Postings, c.Hash, err = t.hashPostings(c.Month); err != nil {
 			return err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,19 +15,21 @@ import (
 // postAtOnce is how many bills one transaction posts: others write in between.
 const postAtOnce = 2000
 
-// Post writes down what bills that are new or changed since the last time did to
-// the books, and returns how many postings that were. Whatever interrupts it, the
-// next call goes on: a bill's postings and the note that it is posted are one
-// transaction.
+// Post posts what was stored before there were postings, or for which they have to
+// be made anew. Whatever interrupts it, the next call goes on. All other bills are
+// posted by the transaction that stores them: there is no moment at which the books
+// say something else than the bills.
 func (s *Store) Post(ctx context.Context) (lines int, err error) {
-	if pending, err := s.Unposted(ctx); err != nil || !pending {
+	if left, err := s.Unposted(ctx); err != nil || !left {
 		return 0, err // nobody is kept from writing for nothing
 	}
 	for more := true; more; {
 		err := s.Update(ctx, func(t *Tx) error {
-			p := poster{t: t, dirty: map[dirt]bool{}}
-			var err error
-			more, err = p.post()
+			p, err := t.poster()
+			if err != nil {
+				return err
+			}
+			more, err = p.backlog()
 			lines += p.lines
 			return err
 		})
@@ -38,32 +40,27 @@ func (s *Store) Post(ctx context.Context) (lines int, err error) {
 	return lines, nil
 }
 
-// Unposted reports whether there are bills whose present state is not in the
-// books yet.
-func (s *Store) Unposted(ctx context.Context) (pending bool, err error) {
+// Unposted reports whether there are bills for Post.
+func (s *Store) Unposted(ctx context.Context) (left bool, err error) {
 	err = s.View(ctx, func(t *Tx) (err error) {
-		pending, err = t.pending()
+		from, to, err := t.backlog()
+		left = from <= to
 		return err
 	})
-	return pending, err
+	return left, err
 }
 
-func (t *Tx) pending() (pending bool, err error) {
-	err = t.each("looking for bills that are not posted", `
-		SELECT EXISTS (SELECT 1 FROM unposted) OR coalesce((SELECT max(bill_id) FROM bills), 0) > `+postedBillID, nil, func(row []driver.Value) error {
+// backlog returns the first and the last bill_id that Post has still to look at.
+func (t *Tx) backlog() (from, to int64, err error) {
+	from = 1
+	err = t.each("looking for bills that are not posted", "SELECT value FROM meta WHERE key = 'unposted'", nil, func(row []driver.Value) error {
 		c := columns{row: row}
-		pending = c.int(0) != 0
+		if _, err := fmt.Sscanf(c.text(0), "%d %d", &from, &to); err != nil {
+			return fmt.Errorf("%w: %q is no range of bills", errMisread, c.text(0))
+		}
 		return c.err
 	})
-	return pending, err
-}
-
-// postedBillID is the highest bill_id that was posted, in SQL.
-const postedBillID = "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'posted_bill_id'), 0)"
-
-// noteChanged notes that a bill's postings may have to follow a change of it.
-func (t *Tx) noteChanged(id int64) error {
-	return t.exec("noting a changed bill", "INSERT INTO unposted (bill_id) VALUES (?) ON CONFLICT DO NOTHING", id)
+	return from, to, err
 }
 
 // A poster posts bills within one transaction.
@@ -73,76 +70,102 @@ type poster struct {
 	taken  map[string]int64     // keys of lines that are not what their bill's would be now
 	lines  int                  // written
 	dirty  map[dirt]bool
+	inside struct{ from, to time.Time } // whose failures are noted as dirty
+	later  []int64                      // bills that changed and are posted before the commit
 }
 
 // A dirt is sums that have to be made anew: see dirty_months.
 type dirt struct{ month, sums string }
 
-// post posts some bills and reports whether there may be more.
-func (p *poster) post() (more bool, err error) {
-	if p.closed, err = p.t.closed(); err != nil {
-		return false, err
+// poster returns the transaction's.
+func (t *Tx) poster() (*poster, error) {
+	if t.posts != nil {
+		return t.posts, nil
+	}
+	p := &poster{t: t, dirty: map[dirt]bool{}}
+	var err error
+	if p.closed, err = t.closed(); err != nil {
+		return nil, err
 	}
 	if err := p.loadTaken(); err != nil {
-		return false, err
+		return nil, err
 	}
-	changed, err := p.changed()
-	if err != nil {
-		return false, err
+	t.posts = p
+	return p, nil
+}
+
+// noteChanged notes that a bill's postings may have to follow a change of it,
+// before the transaction ends.
+func (t *Tx) noteChanged(id int64) error {
+	p, err := t.poster()
+	if err == nil {
+		p.later = append(p.later, id)
 	}
-	for _, id := range changed {
+	return err
+}
+
+// settleBooks posts the changes of the transaction, and notes which sums are not
+// right any more.
+func (t *Tx) settleBooks() error {
+	p := t.posts
+	if p == nil {
+		return nil
+	}
+	slices.Sort(p.later)
+	for _, id := range slices.Compact(p.later) {
 		if err := p.span(id, id); err != nil {
-			return false, err
-		}
-	}
-	from, to := int64(1), int64(0)
-	if len(changed) < postAtOnce {
-		if from, to, err = p.fresh(); err != nil {
-			return false, err
-		}
-	}
-	if from <= to {
-		if err := p.span(from, to); err != nil {
-			return false, err
-		}
-		err := p.t.exec("noting what is posted", `
-			INSERT INTO meta (key, value) VALUES ('posted_bill_id', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, strconv.FormatInt(to, 10))
-		if err != nil {
-			return false, err
+			return err
 		}
 	}
 	for d := range p.dirty {
-		if err := p.t.exec("noting sums to be made", "INSERT INTO dirty_months (month, sums) VALUES (?, ?) ON CONFLICT DO NOTHING", d.month, d.sums); err != nil {
-			return false, err
+		if err := t.exec("noting sums to be made", "INSERT INTO dirty_months (month, sums) VALUES (?, ?) ON CONFLICT DO NOTHING", d.month, d.sums); err != nil {
+			return err
 		}
 	}
-	return len(changed) == postAtOnce || from <= to, nil
+	return nil
 }
 
-// changed takes the bills that changed since they were posted, some of them.
-func (p *poster) changed() (ids []int64, err error) {
-	err = p.t.each("looking for changed bills", "SELECT bill_id FROM unposted ORDER BY bill_id LIMIT ?", []any{int64(postAtOnce)}, func(row []driver.Value) error {
-		c := columns{row: row}
-		ids = append(ids, c.int(0))
-		return c.err
-	})
-	if err != nil || len(ids) == 0 {
-		return nil, err
+// backlog posts some of the bills that were stored before, and reports whether
+// there are more.
+func (p *poster) backlog() (more bool, err error) {
+	from, last, err := p.t.backlog()
+	if err != nil || from > last {
+		return false, err
 	}
-	return ids, p.t.exec("taking changed bills", "DELETE FROM unposted WHERE bill_id <= ?", ids[len(ids)-1])
+	to := min(from+postAtOnce-1, last)
+	if err := p.span(from, to); err != nil {
+		return false, err
+	}
+	if to == last {
+		return false, p.t.exec("noting that all is posted", "DELETE FROM meta WHERE key = 'unposted'")
+	}
+	return true, p.t.exec("noting what is posted", "UPDATE meta SET value = ? WHERE key = 'unposted'", fmt.Sprintf("%d %d", to+1, last))
 }
 
-// fresh returns the first and the last of the next bills that were never posted.
-func (p *poster) fresh() (from, to int64, err error) {
-	err = p.t.each("looking for new bills", `
-		SELECT coalesce(min(bill_id), 1), coalesce(max(bill_id), 0) FROM (
-			SELECT bill_id FROM bills WHERE bill_id > `+postedBillID+` ORDER BY bill_id LIMIT ?)`,
-		[]any{int64(postAtOnce)}, func(row []driver.Value) error {
-			c := columns{row: row}
-			from, to = c.int(0), c.int(1)
-			return c.err
-		})
-	return from, to, err
+// postNew posts a bill that is stored for the first time.
+func (t *Tx) postNew(id int64, account string, b *bill.Bill, ordinal int, now time.Time, run int64) error {
+	p, err := t.poster()
+	if err != nil {
+		return err
+	}
+	p.soilFailures(b.TransactionTime)
+	s := books.State{Status: b.Status, Out: b.Out, In: b.In}
+	if !books.Effective(b.Status) || (b.Out == nil || b.Out.Value == 0) && (b.In == nil || b.In.Value == 0) {
+		return nil
+	}
+	s.Date(books.Dating{First: true, Transaction: b.TransactionTime, Updated: b.LastUpdate, Since: now}, t.s.zone)
+	x := posted{id: id, account: account, orderNo: b.OrderNo, at: b.TransactionTime, ordinal: ordinal}
+	key, err := p.keyOf(&x)
+	if err != nil {
+		return err
+	}
+	for i, l := range books.Next(key, nil, s) {
+		if err := p.insert(&x, i+1, &l, run); err != nil {
+			return fmt.Errorf("posting bill %d: %w", id, err)
+		}
+	}
+	p.soilBooks(&x)
+	return nil
 }
 
 // A posted is a bill on its way through a poster.
@@ -263,7 +286,10 @@ func (p *poster) write(b *posted) error {
 			return err
 		}
 	}
-	p.soil(b)
+	p.soilBooks(b)
+	for i := range b.states {
+		p.soilFailures(b.states[i].Transaction)
+	}
 	return p.keepLabels(b)
 }
 
@@ -379,20 +405,28 @@ func (p *poster) date(effect string) string {
 	return effect
 }
 
-// soil notes which sums are not right any more: those of the months the bill is
-// posted in, and what failed and was paid around its transaction.
-func (p *poster) soil(b *posted) {
+// soilBooks notes that the sums of the months a bill is posted in are not right any
+// more.
+func (p *poster) soilBooks(b *posted) {
 	for i := range b.have {
 		if month := b.have[i].date[:7]; p.closed[month].IsZero() {
 			p.dirty[dirt{month, "books"}] = true
 		}
 	}
-	for i := range b.states {
-		at := b.states[i].Transaction.In(p.t.s.zone)
-		for _, near := range []time.Time{at, at.Add(-books.SettleLimit), at.Add(books.SettleLimit)} {
-			p.dirty[dirt{bill.DayText(near)[:7], "failures"}] = true
-		}
+}
+
+// soilFailures notes the same of the failed payments around a transaction: of its
+// month, and of a neighbour that is near enough for one purchase.
+func (p *poster) soilFailures(at time.Time) {
+	if at.After(p.inside.from) && at.Before(p.inside.to) {
+		return // as the one before
 	}
+	at = at.In(p.t.s.zone)
+	for _, near := range [...]time.Time{at, at.Add(-books.SettleLimit), at.Add(books.SettleLimit)} {
+		p.dirty[dirt{bill.DayText(near)[:7], "failures"}] = true
+	}
+	first := time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, at.Location())
+	p.inside.from, p.inside.to = first.Add(books.SettleLimit), first.AddDate(0, 1, 0).Add(-books.SettleLimit)
 }
 
 // keepLabels keeps what the lines of a bill in closed months were summed by, if it
@@ -444,11 +478,11 @@ func nextMonth(month string) string {
 }
 
 // unpost takes all postings and sums away, because the days they are for changed:
-// they are made again from what is stored. Only while no month is closed.
+// Post makes them again of what is stored. Only while no month is closed.
 func (t *Tx) unpost() error {
 	for _, sql := range []string{
-		"DELETE FROM postings", "DELETE FROM unposted", "DELETE FROM dirty_months", "DELETE FROM book_sums", "DELETE FROM failure_sums",
-		"DELETE FROM kept_keys", "DELETE FROM meta WHERE key = 'posted_bill_id'",
+		"DELETE FROM postings", "DELETE FROM dirty_months", "DELETE FROM book_sums", "DELETE FROM failure_sums", "DELETE FROM kept_keys",
+		noteBacklog,
 	} {
 		if err := t.exec("beginning the books anew", sql); err != nil {
 			return err
@@ -456,3 +490,8 @@ func (t *Tx) unpost() error {
 	}
 	return nil
 }
+
+// noteBacklog notes that all bills are to be posted, as the migration does that
+// brings the books.
+const noteBacklog = `INSERT INTO meta (key, value) SELECT 'unposted', '1 ' || max(bill_id) FROM bills HAVING count(*) > 0
+	ON CONFLICT (key) DO UPDATE SET value = excluded.value`

@@ -23,6 +23,7 @@ type Tx struct {
 
 	reasons []string // fail reasons this transaction made sure of
 	cards   []use    // and cards
+	posts   *poster  // nil until a bill is stored
 }
 
 // Update runs fn in one immediate transaction and commits it if fn succeeds.
@@ -80,6 +81,9 @@ func (s *Store) update(ctx context.Context, fn func(*Tx) error) (err error) {
 			return explain(s.path, "writing", err)
 		}
 		return err
+	}
+	if err := t.settleBooks(); err != nil {
+		return explain(s.path, "posting", err)
 	}
 	if _, err := t.do("COMMIT", nil); err != nil {
 		return explain(s.path, "committing", err)

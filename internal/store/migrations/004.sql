@@ -18,10 +18,6 @@ CREATE TABLE postings (
 
 CREATE INDEX postings_date ON postings (posting_date);
 
-CREATE TABLE unposted (
-    bill_id INTEGER PRIMARY KEY
-) STRICT;
-
 CREATE TABLE kept_labels (
     bill_id           INTEGER NOT NULL,
     line              INTEGER NOT NULL,
@@ -103,3 +99,6 @@ CREATE TABLE close_totals (
     adjusted INTEGER NOT NULL,
     PRIMARY KEY (month, account, currency)
 ) STRICT, WITHOUT ROWID;
+
+-- What is stored already is posted by the program, some bills at a time.
+INSERT INTO meta (key, value) SELECT 'unposted', '1 ' || max(bill_id) FROM bills HAVING count(*) > 0;
