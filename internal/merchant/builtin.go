@@ -185,6 +185,10 @@ const amazonCountries = `(?:US|CA|MX|BR|UK|GB|IE|DE|FR|IT|ES|NL|BE|SE|PL|TR|AE|S
 // states of the United States as banks write them behind cities.
 const states = `(?:AL|AK|AZ|AR|CA|CO|CT|DC|DE|FL|GA|HI|IA|ID|IL|IN|KS|KY|LA|MA|MD|ME|MI|MN|MO|MS|MT|NC|ND|NE|NH|NJ|NM|NV|NY|OH|OK|OR|PA|PR|RI|SC|SD|TN|TX|UT|VA|VT|WA|WI|WV|WY)`
 
+// statesOnly are those that are nothing else: CO is a company, PA a practice, MD a
+// physician, IN and ME are words.
+const statesOnly = `(?:AZ|CA|CT|FL|GA|IL|KS|KY|MA|MI|MN|MO|NC|NH|NJ|NV|NY|OH|RI|SC|TN|TX|UT|VA|VT|WA|WI|WY)`
+
 // tails are what shops and banks write behind the name. Numbers are taken away
 // only where they cannot be part of it: STUDIO 54, FOREVER 21 and CAFE 1872 stay.
 // Cities go only behind a number or a legal form: they often are names themselves.
@@ -193,9 +197,10 @@ func tails() []Rule {
 	return []Rule{
 		{ID: "web.www", Pattern: `^(?:HTTPS?://(?:WWW\.)?|WWW\.)`,
 			Why: "how a web address begins", In: "WWW.EXAMPLE-SHOP.COM", Out: "EXAMPLE-SHOP.COM", when: starts("HTTP", "WWW.")},
-		{ID: "web.help", Pattern: `,? (?:HTTPS?://)?(?:(?:[A-Z0-9-]+\.)+[A-Z]{2,}/(?:BILL|BILLING|HELP|HELPPAY|ADS|SUPPORT)[^ ]*|(?:HELP|SUPPORT|BILLING)(?:\.[A-Z0-9-]+)+\.[A-Z]{2,}|(?:CC|BILLING|SUPPORT|HELP)@[A-Z0-9.-]+)(?: [A-Z]{2})?$`,
-			Why: "an address for questions about the charge", In: "UBER *TRIP HELP.UBER.COM", Out: "UBER TRIP", when: contains("/", "@", "HELP.", "SUPPORT.", "BILLING.")},
-		{ID: "web.bill", Pattern: `\.(?:COM|NET)/BILL(?:ING)?$`,
+		{ID: "web.help", Pattern: `,? (?:HTTPS?://)?(?:HELP\.UBER\.COM|G\.CO/HELPPAY#?|CC@GOOGLE\.COM|FB\.ME/(?:ADS|CC)|AMZN\.COM/BILL|LNKD\.IN/BILL|(?:APPLE|ITUNES)\.COM/BILL)(?: ?[A-Z]{2})?$`,
+			Why: "a known address for questions about the charge", In: "UBER *TRIP HELP.UBER.COM", Out: "UBER TRIP",
+			when: contains("HELP.UBER", "G.CO/", "CC@", "FB.ME/", ".COM/BILL", ".IN/BILL")},
+		{ID: "web.bill", Pattern: `\.COM/BILL$`,
 			Why: "the page about the charge at the company's own address", In: "APPLE.COM/BILL", Out: "APPLE", when: has('/')},
 		{ID: "phone", Pattern: `,? (?:(?:TEL|PH)[.:]* ?)?(?:(?:\+?[0-9]{1,2}[ .-]?)?(?:\([0-9]{3}\) ?|[0-9]{3}[ .-])[0-9]{3}[ .-]?[0-9]{4}|\+[0-9](?:[ .()-]?[0-9]){7,14}|[0-9]{10} [A-Z]{2})(?: [A-Z]{2})?(?: (?:US|USA|CA|CAN))?$`,
 			Why: "a telephone number, perhaps with a state and country", In: "EXAMPLE HOTEL 800-555-0123 CA", Out: "EXAMPLE HOTEL", when: manyDigits},
@@ -203,12 +208,12 @@ func tails() []Rule {
 			Why: "a number behind a star", In: "SHOPIFY* 123456789", Out: "SHOPIFY", when: endsInDigit},
 		{ID: "order", Pattern: `,? ` + label + `(?: ?(?:NO|NR|NUMBER|ID))?[ .:#-]*[A-Z]{0,4}-?[0-9][0-9A-Z-]{3,}$`,
 			Why: "the number of an order, said to be one", In: "EXAMPLE BOOKS ORDER NO. A-12345", Out: "EXAMPLE BOOKS", when: contains("ORD", "INV", "REF", "BOOKING", "RESERVATION", "TRANSACTION", "TXN")},
-		{ID: "order.number", Pattern: `,? (?:[0-9]{2,}-[0-9]{4,}(?:-[0-9]+)*|[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12})$`,
+		{ID: "order.number", Pattern: `,? (?:[0-9]{2,}-[0-9]{5,}(?:-[0-9]+)*|[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12})$`,
 			Why: "a number with dashes, as shops number orders", In: "EXAMPLE BOOKS 111-1234567-7654321", Out: "EXAMPLE BOOKS", when: has('-')},
 		{ID: "store.city", Pattern: `,? (?:# ?[0-9]{3,}|[0-9]{5,}),? [A-Z][A-Z .'-]*,? ` + states + `(?: (?:US|USA))?$`,
 			Why: "the number of a branch, its city and state", In: "EXAMPLE COFFEE #1234 AUSTIN TX", Out: "EXAMPLE COFFEE", when: endsInState},
-		{ID: "store", Pattern: `,?(?: (?:STORE|SHOP|BRANCH|OUTLET|UNIT|LOCATION|RESTAURANT)(?: ?# ?[0-9]+| (?:NO\.? ?)?[0-9]{3,})| ?# ?[A-Z]?[0-9]{2,})$`,
-			Why: "the number of a branch, said to be one", In: "24 HOUR FITNESS #123", Out: "24 HOUR FITNESS", when: endsInDigit},
+		{ID: "store", Pattern: `,? ?(?:# ?[A-Z]?[0-9]{2,}|\bNO\.? ?[0-9]{4,})$`,
+			Why: "the number of a branch, said to be one; words such as STORE stay, they may be the name", In: "24 HOUR FITNESS #123", Out: "24 HOUR FITNESS", when: endsInDigit},
 		{ID: "number", Pattern: `,? (?:[0-9]{5,}|0[0-9]{3,})$`,
 			Why: "a last number of five digits or more, or with a 0 before it: no part of a name", In: "7-ELEVEN 34567", Out: "7-ELEVEN", when: endsInDigit},
 		{ID: "store.chinese", Pattern: ` ?\([^()]*店\)$`,
@@ -243,7 +248,7 @@ func companies() []Rule {
 	return []Rule{
 		{ID: "legal.country", Pattern: `^(.+` + behind + `),? (?:` + strings.Join(countries, "|") + `)$`, Name: "$1",
 			Why: "a country behind a legal form", In: "Example Media LLC US", Out: "EXAMPLE MEDIA", when: lastWord(countries...)},
-		{ID: "legal.city", Pattern: `^(.+?[ ,](?:INC|LLC|CORP)\.?),? [A-Z][A-Z .'-]* ` + states + `$`, Name: "$1",
+		{ID: "legal.city", Pattern: `^(.+?[ ,](?:INC|LLC|CORP)\.?),? [A-Z][A-Z .'-]* ` + statesOnly + `$`, Name: "$1",
 			Why: "a city and state behind a legal form", In: "EXAMPLE AI LLC SAN FRANCISCO CA", Out: "EXAMPLE AI",
 			when: endsInState},
 		{ID: "legal.co", Pattern: `(?: ?, ?| )(?:CO\.?,? ?|COMPANY,? )(?:LTD|LIMITED)\.?$`,

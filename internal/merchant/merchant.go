@@ -222,7 +222,7 @@ func isName(text string) bool {
 		}
 	}
 	switch text {
-	case "", "THE", "A", "AN", "EL", "LA", "LE", "LOS", "LES", "DER", "DIE", "DAS":
+	case "THE", "A", "AN", "EL", "LA", "LE", "LOS", "LES", "DER", "DIE", "DAS", "PRIVATE":
 		return false
 	}
 	return strings.ContainsFunc(text, unicode.IsLetter)
