@@ -87,9 +87,6 @@ func whatIsWrong(err error) string {
 	if !errors.As(err, &e) {
 		return strconv.Quote(shorten(err.Error()))
 	}
-	if e.Expr == "" {
-		return e.Code.String()
-	}
 	return e.Code.String() + " in " + strconv.Quote(shorten(e.Expr))
 }
 

@@ -46,14 +46,15 @@ func TestMerchantRulesAllMistakesAtOnce(t *testing.T) {
 	text := `
 [report]
 timezone = "Nowhere"
-merchant_rules = ["A => B", "(", "( => x", "C => $1", "A+ => D"]
+merchant_rules = ["A => B", "(", "( => x", "C => $1", "A+ => D", "(A)(B) => ${x}"]
 `
 	_, err := config.Parse("config.toml", []byte(text), options("SYNCER_LOG_LEVEL=loud"))
-	want := `5 mistakes in the configuration:
+	want := `6 mistakes in the configuration:
   config.toml:3:1: report.timezone: "Nowhere" is not allowed; a zone's name such as "Asia/Shanghai", "UTC", or an offset such as "+08:00"
   config.toml:4:1: report.merchant_rules: element 2: "(" is not allowed; a text such as "^ACME (EU|US) => Acme $1": a regular expression, =>, a name
   config.toml:4:1: report.merchant_rules: element 3: "(" is no regular expression: missing closing ) in "("; see https://pkg.go.dev/regexp/syntax
   config.toml:4:1: report.merchant_rules: element 4: the name "$1" uses "$1", but the expression has no groups in parentheses; a dollar itself is $$
+  config.toml:4:1: report.merchant_rules: element 6: the name "${x}" uses "${x}", but the expression has 2 groups in parentheses; a dollar itself is $$
   SYNCER_LOG_LEVEL: log.level: "loud" is not allowed; debug, info, warn or error`
 	if err == nil || err.Error() != want {
 		t.Errorf("Parse says\n%v\nwant\n%s", err, want)
