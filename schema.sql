@@ -449,7 +449,7 @@ CREATE TABLE cardholders (
 -- all; an adjustment when a spend was more. What changes after its month is closed
 -- is posted on the first day of the next open month.
 CREATE TABLE postings (
-    bill_id      INTEGER NOT NULL REFERENCES bills (bill_id),
+    bill_id      INTEGER NOT NULL,          -- of bills; no foreign key, which would cost a look-up a posting: "syncer verify" compares
     line         INTEGER NOT NULL,          -- 1, 2, …: of the bill
     line_id      TEXT NOT NULL,             -- the same for ever, also in a database made anew: other programs know the posting by it
     kind         TEXT NOT NULL CHECK (kind IN ('spend', 'return', 'reversal', 'adjustment')),

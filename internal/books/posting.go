@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -131,9 +132,16 @@ func (s *State) moves() (spent, back bill.Amount) {
 // seconds, and the ordinal among bills that are alike in these; not of the bill
 // number, which may come later.
 func Key(account, orderNo string, at time.Time, ordinal int) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%d", account, orderNo, at.UTC().Format("2006-01-02T15:04:05Z"), ordinal))
+	text := make([]byte, 0, 128)
+	text = append(append(text, account...), '\n')
+	text = append(append(text, orderNo...), '\n')
+	text = append(at.UTC().AppendFormat(text, time.RFC3339), '\n') // whole seconds, with a Z
+	text = strconv.AppendInt(text, int64(ordinal), 10)
+	sum := sha256.Sum256(text)
+	var key [56]byte
+	base32.StdEncoding.Encode(key[:], sum[:])
 	const length = 26
-	return base32.StdEncoding.EncodeToString(sum[:])[:length]
+	return string(key[:length])
 }
 
 // Next returns the lines that a state of a bill adds to those that its earlier

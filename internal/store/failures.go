@@ -28,8 +28,15 @@ const paymentColumns = `%[1]s.bill_id, b.order_no, %[1]s.transaction_time, %[1]s
 	%[1]s.fail_code, %[1]s.fail_desc, %[1]s.trade_amount, %[1]s.trade_currency, %[1]s.bill_status`
 
 var (
-	paymentsNow = "SELECT " + fmt.Sprintf(paymentColumns, "b") + ` FROM bills b
+	// What looks like no failed payment by merchant and amount cannot be the same
+	// purchase: to leave it out here is much cheaper than to read it.
+	paymentsNow = `
+		WITH failed AS MATERIALIZED (
+			SELECT b.merchant_name, b.trade_amount, b.trade_currency FROM bills b
+			WHERE b.account = ?1 AND b.transaction_time >= ?2 AND b.transaction_time < ?3 AND b.withdrawn_at IS NULL AND b.bill_status = 'FAILED')
+		SELECT ` + fmt.Sprintf(paymentColumns, "b") + ` FROM bills b
 		WHERE b.account = ?1 AND b.transaction_time >= ?2 AND b.transaction_time < ?3 AND b.withdrawn_at IS NULL
+		  AND (b.bill_status = 'FAILED' OR (b.merchant_name, b.trade_amount, b.trade_currency) IN (SELECT merchant_name, trade_amount, trade_currency FROM failed))
 		ORDER BY b.transaction_time, b.bill_id`
 	paymentsThen = "SELECT " + fmt.Sprintf(paymentColumns, "b") + ` FROM bills b
 		WHERE b.account = ?1 AND b.transaction_time >= ?2 AND b.transaction_time < ?3 AND b.withdrawn_at IS NULL AND b.changed_at <= ?4

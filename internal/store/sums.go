@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"billsync/internal/books"
 )
@@ -168,12 +169,14 @@ func addTo(sum *int64, n int64) error {
 	return nil
 }
 
-// monthLines selects the postings of days with what they are summed by.
-const monthLines = `SELECT b.account,
+// monthLines selects the postings of days with what they are summed by. Account,
+// currency and kind come as one text: each column that is read costs more than
+// SQLite needs to put them together. (An account's name has no blank.)
+const monthLines = `SELECT b.account || ' ' || p.kind || ' ' || p.currency,
 		CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END,
 		CASE WHEN k.bill_id IS NULL THEN b.asset_id ELSE k.asset_id END,
 		CASE WHEN k.bill_id IS NULL THEN b.budget_account_id ELSE k.budget_account_id END,
-		p.currency, p.kind, p.amount
+		p.amount
 	FROM postings p JOIN bills b ON b.bill_id = p.bill_id
 	LEFT JOIN kept_labels k ON k.bill_id = p.bill_id AND k.line = p.line
 	WHERE p.posting_date >= ? AND p.posting_date < ?`
@@ -183,7 +186,8 @@ func (t *Tx) sums(month string) (map[sumKey]*BookSum, error) {
 	sums := map[sumKey]*BookSum{}
 	err := t.each("reading postings", monthLines, []any{month + "-01", nextMonth(month) + "-01"}, func(row []driver.Value) error {
 		c := columns{row: row}
-		account, currency, kind, amount := c.text(0), c.text(4), books.Kind(c.text(5)), c.int(6)
+		account, rest, _ := strings.Cut(c.text(0), " ")
+		kind, currency, _ := strings.Cut(rest, " ")
 		for _, g := range [...]sumKey{
 			{"account", account, "", currency}, {"merchant", account, c.text(1), currency},
 			{"card", account, c.text(2), currency}, {"budget", account, c.text(3), currency},
@@ -193,7 +197,7 @@ func (t *Tx) sums(month string) (map[sumKey]*BookSum, error) {
 				sum = &BookSum{}
 				sums[g] = sum
 			}
-			if err := sum.take(kind, amount); err != nil {
+			if err := sum.take(books.Kind(kind), c.int(4)); err != nil {
 				return fmt.Errorf("%s %s: %w", g.account, g.currency, err)
 			}
 		}

@@ -3,7 +3,7 @@ CREATE INDEX bills_open ON bills (transaction_time)
     WHERE withdrawn_at IS NULL AND coalesce(bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND');
 
 CREATE TABLE postings (
-    bill_id      INTEGER NOT NULL REFERENCES bills (bill_id),
+    bill_id      INTEGER NOT NULL,
     line         INTEGER NOT NULL,
     line_id      TEXT NOT NULL,
     kind         TEXT NOT NULL CHECK (kind IN ('spend', 'return', 'reversal', 'adjustment')),
