@@ -67,3 +67,13 @@ func (t *Tx) MonthSums(dimension string, accounts []string, months MonthSpan, fn
 		return fn(&s)
 	})
 }
+
+// SummedMonths returns the months that the sums of the books or of failed payments
+// are of, the latest first.
+func (t *Tx) SummedMonths() ([]string, error) {
+	var months []string
+	err := t.rows("listing months", &months, `
+		SELECT month FROM book_sums WHERE dimension = 'account' UNION SELECT month FROM failure_sums WHERE dimension = 'account'
+		ORDER BY month DESC`)
+	return months, err
+}
