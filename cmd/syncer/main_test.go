@@ -28,6 +28,10 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PAST", time.Now().AddDate(0, 0, -105).Format(time.DateOnly))
 			env.Setenv("WEEK", time.Now().AddDate(0, 0, -98).Format(time.DateOnly)) // after PAST
 			env.Setenv("EARLIER", time.Now().AddDate(0, 0, -150).Format(time.DateOnly))
+			month := time.Now().UTC().Add(8 * time.Hour) // in the report's time zone
+			env.Setenv("NOW_MONTH", month.Format("2006-01"))
+			month = month.AddDate(0, 0, 1-month.Day())
+			env.Setenv("MONTH", month.AddDate(0, -2, 0).Format("2006-01")) // all of it is after PAST
 			env.Setenv("FUTURE", time.Now().AddDate(0, 0, 3).Format(time.DateOnly))
 			return nil
 		},

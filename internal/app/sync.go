@@ -111,6 +111,8 @@ func (a *App) Sync(ctx context.Context, o SyncOptions) (syncer.Summary, error) {
 		return sum, withCode(err)
 	}
 	switch err := a.post(ctx, st); {
+	case err != nil && ctx.Err() != nil:
+		// The run is whole; what was not summed any more is summed before it is read.
 	case errors.Is(err, store.ErrTooMuch):
 		a.log.Error().Err(err).Msg("the books cannot be summed") // the bills are there all the same; a report says it again
 	case err != nil:

@@ -84,7 +84,27 @@ func (a *App) Verify(ctx context.Context, o VerifyOptions) (Verification, error)
 	if err := a.checkBooks(ctx, &v, nil); err != nil {
 		return v, err
 	}
+	if o.Repair && len(v.Books.Findings) > 0 {
+		if err := a.mendBooks(ctx); err != nil {
+			return v, err
+		}
+		if err := a.checkBooks(ctx, &v, nil); err != nil {
+			return v, err
+		}
+	}
 	return v, v.verdict()
+}
+
+// mendBooks brings the books back to what the bills say.
+func (a *App) mendBooks(ctx context.Context) error {
+	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
+	if err != nil {
+		return withCode(err)
+	}
+	defer a.logged("closing the database", st.Close)
+	mended, err := st.MendBooks(ctx)
+	a.log.Info().Int("bills", mended).Msg("books mended")
+	return withCode(err)
 }
 
 // checkBooks compares the books with the bills.
@@ -328,7 +348,7 @@ func (o *openEnds) verdict() error {
 	}
 	if o.books > 0 {
 		reason := "the books are not what the bills say"
-		add(reason, "the rows were changed by hand, or this is a fault of the program: compare with a backup, and report it")
+		add(reason, "the rows were changed by hand, or this is a fault of the program: \"syncer verify --repair\" mends what is not closed; else compare with a backup, and report it")
 	}
 	if len(o.nothing) > 0 {
 		add(strings.Join(o.nothing, ", ")+": nothing is proved yet", "\"syncer sync\" reads and proves it")

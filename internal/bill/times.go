@@ -1,6 +1,9 @@
 package bill
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // TimeFormat is how times stand in the database: UTC, milliseconds, sortable.
 const TimeFormat = "2006-01-02T15:04:05.000Z"
@@ -52,4 +55,18 @@ func DayText(t time.Time) string {
 // two writes a number below 100 in two digits.
 func two(b []byte, n int) {
 	b[0], b[1] = byte('0'+n/10), byte('0'+n%10)
+}
+
+// LoadZone returns the location of a name: a zone of the time zone database,
+// UTC, or an offset such as +08:00.
+func LoadZone(name string) (*time.Location, error) {
+	if t, err := time.Parse("-07:00", name); err == nil {
+		_, offset := t.Zone()
+		return time.FixedZone(name, offset), nil
+	}
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("time zone %q: %w", name, err)
+	}
+	return z, nil
 }

@@ -30,7 +30,7 @@ const maxFindings = 20
 func (s *Store) CheckBooks(ctx context.Context, progress func(done, total int)) (c BooksChecked, err error) {
 	err = s.View(ctx, func(t *Tx) error {
 		k := bookChecker{t: t, BooksChecked: &c, progress: progress}
-		for _, check := range []func() error{k.bills, k.lines, k.months, k.failures, k.closings} {
+		for _, check := range []func() error{k.bills, k.orphans, k.lines, k.months, k.failures, k.closings} {
 			if err := check(); err != nil {
 				return err
 			}
@@ -61,7 +61,7 @@ const moved = `
 	SELECT bill_id, in_currency, in_amount FROM bills WHERE bill_id BETWEEN ?1 AND ?2 AND in_amount IS NOT NULL
 	  AND withdrawn_at IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED')
 	UNION ALL
-	SELECT bill_id, currency, -amount FROM postings WHERE bill_id BETWEEN ?1 AND ?2`
+	SELECT bill_id, currency, -amount FROM postings p WHERE bill_id BETWEEN ?1 AND ?2 AND EXISTS (SELECT 1 FROM bills b WHERE b.bill_id = p.bill_id)`
 
 // bills compares every bill, some at a time: memory does not grow.
 func (k *bookChecker) bills() error {
@@ -108,6 +108,17 @@ func (k *bookChecker) bills() error {
 	}
 	k.Postings = int(count)
 	return nil
+}
+
+// orphans looks for postings whose bill is not stored any more.
+func (k *bookChecker) orphans() error {
+	return k.t.each("looking for postings without a bill", `
+		SELECT p.bill_id, p.line_id, p.amount, p.currency FROM postings p
+		WHERE NOT EXISTS (SELECT 1 FROM bills b WHERE b.bill_id = p.bill_id) LIMIT ?`, []any{int64(maxFindings)}, func(row []driver.Value) error {
+		c := columns{row: row}
+		k.found("line "+c.text(1), "it is posted, %d of the smallest unit of %s, and its bill is not there", c.int(2), c.text(3))
+		return c.err
+	})
 }
 
 // lines looks for two postings that other programs would take for one.

@@ -119,7 +119,7 @@ func (t *Tx) ReportZone() (zone *time.Location, err error) {
 	zone = t.s.zone
 	err = t.each("reading the report zone", "SELECT value FROM meta WHERE key = 'report_timezone'", nil, func(row []driver.Value) (err error) {
 		c := columns{row: row}
-		if zone, err = time.LoadLocation(c.text(0)); err != nil {
+		if zone, err = bill.LoadZone(c.text(0)); err != nil {
 			return fmt.Errorf("%w: %w", errMisread, err)
 		}
 		return c.err

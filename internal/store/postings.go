@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"billsync/internal/bill"
 	"billsync/internal/books"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // postAtOnce is how many bills one transaction posts: others write in between.
@@ -160,12 +163,31 @@ func (t *Tx) postNew(id int64, account string, b *bill.Bill, ordinal int, now ti
 		return err
 	}
 	for i, l := range books.Next(key, nil, s) {
-		if err := p.insert(&x, i+1, &l, run); err != nil {
+		err := p.insert(&x, i+1, &l, run)
+		var e sqlite3.Error
+		if i == 0 && errors.As(err, &e) && e.Code == sqlite3.ErrConstraint {
+			return p.displace(id, key)
+		}
+		if err != nil {
 			return fmt.Errorf("posting bill %d: %w", id, err)
 		}
 	}
 	p.soilBooks(&x)
 	return nil
+}
+
+// displace makes room for the postings of a new bill whose bill_id there are
+// postings of already: somebody took a row away from bills, and SQLite gave its key
+// out again. If it is the same bill, they are its own; else they are kept under a
+// key that no bill has, and "syncer verify" tells of them.
+func (p *poster) displace(id int64, key string) error {
+	_, err := p.t.affected("making room for a posting", `
+		UPDATE postings SET bill_id = (SELECT min(0, min(bill_id)) - 1 FROM postings)
+		WHERE bill_id = ?1 AND NOT EXISTS (SELECT 1 FROM postings WHERE bill_id = ?1 AND line = 1 AND substr(line_id, 1, ?3) = ?2)`, id, key, len(key))
+	if err != nil {
+		return err
+	}
+	return p.t.noteChanged(id)
 }
 
 // A posted is a bill on its way through a poster.

@@ -473,24 +473,10 @@ func (e *engine) zone(name string) (*time.Location, error) {
 	if z, ok := e.zones[name]; ok {
 		return z, nil
 	}
-	z, err := LoadZone(name)
+	z, err := bill.LoadZone(name)
 	if err != nil {
 		return nil, err
 	}
 	e.zones[name] = z
-	return z, nil
-}
-
-// LoadZone returns the location of a name: a zone of the time zone database,
-// UTC, or an offset such as +08:00.
-func LoadZone(name string) (*time.Location, error) {
-	if t, err := time.Parse("-07:00", name); err == nil {
-		_, offset := t.Zone()
-		return time.FixedZone(name, offset), nil
-	}
-	z, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, fmt.Errorf("time zone %q: %w", name, err)
-	}
 	return z, nil
 }

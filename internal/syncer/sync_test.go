@@ -163,7 +163,7 @@ func TestSettingsChangeInTheMiddle(t *testing.T) {
 	w.fill(150, 199)
 	zones := []string{"+08:00", "UTC", "America/New_York", "+05:30", "Pacific/Kiritimati"}
 	for i := 0; i < 40; i++ {
-		zone, err := syncer.LoadZone(zones[i%len(zones)])
+		zone, err := bill.LoadZone(zones[i%len(zones)])
 		if err != nil {
 			t.Fatal(err)
 		}
