@@ -151,6 +151,18 @@ func (w *world) sound(db *sqlx.DB) {
 		// The bills of every page are there.
 		{`SELECT pass_id || ' ' || page_number FROM pages, json_each(bill_ids) j
 		  WHERE NOT EXISTS (SELECT 1 FROM bills WHERE bill_id = j.value)`, ""},
+		// The books are what the bills say, unless they are to be made anew.
+		{`SELECT bill_id || ' ' || currency || ' ' || sum(amount) FROM (
+			SELECT bill_id, out_currency AS currency, -out_amount AS amount FROM bills
+			WHERE withdrawn_at IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED') AND out_amount IS NOT NULL
+			UNION ALL
+			SELECT bill_id, in_currency, in_amount FROM bills
+			WHERE withdrawn_at IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED') AND in_amount IS NOT NULL
+			UNION ALL
+			SELECT bill_id, currency, -amount FROM postings)
+		  WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = 'unposted')
+		  GROUP BY bill_id, currency HAVING sum(amount) <> 0`, ""},
+		{"SELECT line_id FROM postings GROUP BY line_id HAVING count(*) > 1", ""},
 		{"SELECT window_id FROM windows WHERE state = 'done' AND (total_count IS NOT stored_count OR proved_at IS NULL)", ""},
 	} {
 		var got []string
