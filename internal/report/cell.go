@@ -98,6 +98,9 @@ func fraction(places int) string {
 // written as text, or it would be another number.
 const maxDigits = 15
 
+// maxPlaces is how many places behind the point Excel shows.
+const maxPlaces = 30
+
 // number is a decimal number as the value of a cell; ok is false if Excel cannot
 // hold it exactly. With no more than 15 digits a float64 has exactly one decimal
 // form of that length, which is the one that is written and shown: nothing is
@@ -139,7 +142,9 @@ func (c *Column) value(row Row, i int) (any, style) {
 	case time.Time:
 		return stamp(v), style{format: textFormat}
 	case string:
-		return c.textValue(v)
+		if v != "" { // a formula that looks for empty cells finds none with an empty text
+			return c.textValue(v)
+		}
 	}
 	return nil, style{}
 }
@@ -174,8 +179,8 @@ func (c *Column) textValue(v string) (any, style) {
 			return n, style{format: monthFormat}
 		}
 	case Decimal:
-		if n, ok := number(v); ok && isDecimal(v) {
-			_, places, _ := strings.Cut(v, ".")
+		_, places, _ := strings.Cut(v, ".")
+		if n, ok := number(v); ok && isDecimal(v) && len(places) <= maxPlaces {
 			return n, style{format: "0" + fraction(len(places)), right: true}
 		}
 		return readable(v), style{format: textFormat, right: true}

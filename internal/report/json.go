@@ -28,7 +28,7 @@ func WriteJSON(w io.Writer, r *Report, part string) error {
 			return err
 		}
 	}
-	j := &jsonWriter{w: bufio.NewWriterSize(w, 1<<16)}
+	j := newJSONWriter(w)
 	j.head(r)
 	for i := range parts {
 		if i > 0 {
@@ -52,19 +52,31 @@ func WriteJSON(w io.Writer, r *Report, part string) error {
 
 // A jsonWriter writes the pieces of a document. The first error of what is below
 // stays with the bufio.Writer and comes back from its Flush.
-type jsonWriter struct{ w *bufio.Writer }
+type jsonWriter struct {
+	w   *bufio.Writer
+	buf bytes.Buffer
+	enc *json.Encoder // into buf
+}
+
+func newJSONWriter(w io.Writer) *jsonWriter {
+	j := &jsonWriter{w: bufio.NewWriterSize(w, 1<<16)}
+	j.enc = json.NewEncoder(&j.buf)
+	j.enc.SetEscapeHTML(false)
+	return j
+}
 
 func (j *jsonWriter) text(s string) { j.w.WriteString(s) }
 
 // value writes a text, or a list of texts.
-func (j *jsonWriter) value(v any) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+func (j *jsonWriter) value(v any) { j.w.Write(j.encoded(v)) }
+
+// encoded is good until the next one.
+func (j *jsonWriter) encoded(v any) []byte {
+	j.buf.Reset()
+	if err := j.enc.Encode(v); err != nil {
 		panic(err) // texts can always be written
 	}
-	j.w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	return bytes.TrimSuffix(j.buf.Bytes(), []byte("\n"))
 }
 
 func (j *jsonWriter) field(name string, v any) {
@@ -133,20 +145,21 @@ func (j *jsonWriter) part(p *Part) error {
 		j.text("}")
 	}
 	j.text(`],"rows":[`)
+	keys := j.keys(p)
 	first := true
 	foot, err := p.each(func(row Row) error {
 		if !first {
 			j.text(",")
 		}
 		first = false
-		j.row(p, row)
+		j.row(p, keys, row)
 		// An error below is found at each row, not only when all are read.
 		_, err := j.w.WriteString("")
 		return err
 	})
 	j.text(`],"foot":[`)
 	if err == nil {
-		j.foot(p, foot)
+		j.foot(p, keys, foot)
 	}
 	j.text("],")
 	j.notes(p.Notes)
@@ -154,7 +167,21 @@ func (j *jsonWriter) part(p *Part) error {
 	return err
 }
 
-func (j *jsonWriter) row(p *Part, row Row) {
+// A key is the name of a column as it stands before its values, and before the
+// decimal texts of an amount.
+type key struct{ value, decimal string }
+
+func (j *jsonWriter) keys(p *Part) []key {
+	out := make([]key, len(p.Columns))
+	for i := range p.Columns {
+		name := p.Columns[i].Name
+		out[i].value = string(j.encoded(name)) + ":"
+		out[i].decimal = "," + string(j.encoded(name+"_decimal")) + ":"
+	}
+	return out
+}
+
+func (j *jsonWriter) row(p *Part, keys []key, row Row) {
 	j.text("{")
 	for i := range row {
 		c := &p.Columns[i]
@@ -163,19 +190,21 @@ func (j *jsonWriter) row(p *Part, row Row) {
 		}
 		switch v := row[i].(type) {
 		case int64:
-			a, _ := c.amount(row, i)
-			j.number(c, a)
+			var a bill.Amount
+			if a.Value = v; c.Kind == Money {
+				a, _ = c.amount(row, i)
+			}
+			j.number(c, keys[i], a)
 		case time.Time:
-			j.field(c.Name, stamp(v))
+			j.text(keys[i].value)
+			j.value(stamp(v))
 		case string:
-			j.field(c.Name, v)
+			j.text(keys[i].value)
+			j.value(v)
 		default:
-			j.value(c.Name)
-			j.text(":null")
+			j.text(keys[i].value + "null")
 			if c.Kind == Money {
-				j.text(",")
-				j.value(c.Name + "_decimal")
-				j.text(":null")
+				j.text(keys[i].decimal + "null")
 			}
 		}
 	}
@@ -183,16 +212,15 @@ func (j *jsonWriter) row(p *Part, row Row) {
 }
 
 // number writes a count, or an amount in both its forms.
-func (j *jsonWriter) number(c *Column, a bill.Amount) {
-	j.value(c.Name)
-	j.text(":" + strconv.FormatInt(a.Value, 10))
+func (j *jsonWriter) number(c *Column, k key, a bill.Amount) {
+	j.text(k.value)
+	j.w.Write(strconv.AppendInt(j.w.AvailableBuffer(), a.Value, 10))
 	if c.Kind == Money {
-		j.text(",")
-		j.field(c.Name+"_decimal", a.Decimal())
+		j.text(k.decimal + `"` + a.Decimal() + `"`)
 	}
 }
 
-func (j *jsonWriter) foot(p *Part, f *foot) {
+func (j *jsonWriter) foot(p *Part, keys []key, f *foot) {
 	for n, line := range f.sorted() {
 		if n > 0 {
 			j.text(",")
@@ -208,7 +236,7 @@ func (j *jsonWriter) foot(p *Part, f *foot) {
 				continue
 			}
 			j.text(",")
-			j.number(&p.Columns[i], bill.Amount{Currency: line.currency, Value: *sum})
+			j.number(&p.Columns[i], keys[i], bill.Amount{Currency: line.currency, Value: *sum})
 		}
 		j.text("}")
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"math"
+	"path/filepath"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -78,6 +80,12 @@ func TestFullDisk(t *testing.T) {
 		if err := write(); !errors.Is(err, errFull) || read > 30_000 {
 			t.Errorf("%s: %v after %d rows, want %v before all are read", name, err, read, errFull)
 		}
+	}
+	if err := report.WriteWorkbook(&fullDisk{1000}, sample(), t.TempDir()); !errors.Is(err, errFull) {
+		t.Errorf("xlsx: %v, want %v", err, errFull)
+	}
+	if err := report.WriteWorkbook(&fullDisk{1 << 20}, sample(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("xlsx without a folder for its rows: %v, want %v", err, fs.ErrNotExist)
 	}
 }
 

@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
+	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -285,6 +288,176 @@ func TestWriteXLSX(t *testing.T) {
 		}
 	}
 	alone("refused")
+}
+
+// Rows that are too many for memory are in a folder that nobody else may look
+// into, and are gone afterwards, also if it broke off.
+func TestXLSXLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, fails := range []bool{true, false} {
+		r := &report.Report{Name: "long", Parts: []report.Part{{Name: "p", Columns: []report.Column{{Name: "x"}}, Rows: func(row func(report.Row) error) error {
+			text := strings.Repeat("x", 30_000)
+			for range 1000 { // 30 MB
+				if err := row(report.Row{text}); err != nil {
+					return err
+				}
+			}
+			spilled, err := filepath.Glob(filepath.Join(dir, ".report-*", "excelize-*"))
+			if err != nil || len(spilled) != 1 {
+				t.Errorf("rows are in %v, %v, want a file in a folder beside the workbook", spilled, err)
+				return errMiddle
+			}
+			if info, err := os.Stat(filepath.Dir(spilled[0])); err != nil || info.Mode().Perm() != 0o700 {
+				t.Errorf("%v, %v, want a folder of mode 0700", info.Mode(), err)
+			}
+			if fails {
+				return errMiddle
+			}
+			return nil
+		}}}}
+		err := report.WriteXLSX(filepath.Join(dir, "x.xlsx"), r, false)
+		want := []string(nil)
+		if !fails {
+			want = []string{"x.xlsx"}
+		}
+		if fails != errors.Is(err, errMiddle) || !fails && err != nil {
+			t.Errorf("WriteXLSX = %v, rows fail: %t", err, fails)
+		}
+		entries, err := os.ReadDir(dir)
+		var got []string
+		for _, e := range entries {
+			got = append(got, e.Name())
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("left: %v, %v, want %v", got, err, want)
+		}
+	}
+}
+
+// Whatever the currencies are called, what the formulas at the foot come to is the
+// exact sum below them.
+func TestFormulasAreTheSums(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		names := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"USD", "JPY", "KWD", "XTS", "", "usd", "U*D", "=1", "<>", ">A", "U?D", "\"x"}), 1, 3, rapid.ID).Draw(rt, "currencies")
+		amount := rapid.OneOf(rapid.Int64Range(-1000, 1000), rapid.Int64Range(-1e16, 1e16))
+		var list []report.Row
+		for range rapid.IntRange(1, 9).Draw(rt, "rows") {
+			list = append(list, report.Row{"x", any(rapid.SampledFrom(names).Draw(rt, "currency")), amount.Draw(rt, "amount"), int64(1)})
+		}
+		r := &report.Report{Parts: []report.Part{{Name: "p", Rows: rows(list...), Columns: []report.Column{
+			{Name: "x"}, {Name: "c"}, {Name: "amount", Kind: report.Money, Currency: 1, Sum: true}, {Name: "n", Kind: report.Count, Sum: true},
+		}}}}
+		var b bytes.Buffer
+		if err := report.WriteSmallWorkbook(&b, r, t.TempDir(), rapid.IntRange(5, 30).Draw(rt, "sheet")); err != nil {
+			rt.Fatal(err)
+		}
+		f, err := excelize.OpenReader(bytes.NewReader(b.Bytes()))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer f.Close()
+		sheets := f.GetSheetList()
+		last := sheets[len(sheets)-1]
+		grid, err := f.GetRows(last, excelize.Options{RawCellValue: true})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		want := map[string]int64{}
+		for _, row := range list {
+			want[row[1].(string)] += row[2].(int64)
+		}
+		totals := 0
+		for n, row := range grid {
+			if row == nil || row[0] != "total" && row[0] != "difference (0)" {
+				continue
+			}
+			for c := 2; c < len(row); c++ {
+				cell, err := excelize.CoordinatesToCellName(c+1, n+1)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				formula, err := f.GetCellFormula(last, cell)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				got := row[c]
+				if formula != "" {
+					if got, err = f.CalcCellValue(last, cell, excelize.Options{RawCellValue: true}); err != nil {
+						rt.Fatalf("%s: %v", formula, err)
+					}
+				}
+				if row[0] != "total" {
+					if strings.Trim(got, "-") != "0" && got != "" {
+						rt.Errorf("the difference %s is %s", formula, got)
+					}
+					continue
+				}
+				if c != 2 {
+					continue
+				}
+				totals++
+				exact, ok := new(big.Rat).SetString(bill.Amount{Currency: row[1], Value: want[row[1]]}.Decimal())
+				shown, err := strconv.ParseFloat(got, 64)
+				if err != nil || !ok {
+					rt.Fatalf("total %q of %q", got, row[1])
+				}
+				if e, _ := exact.Float64(); math.Abs(e-shown) > 1e-9*math.Abs(e)+1e-9 {
+					rt.Errorf("total of %q by %q is %s, want %s", row[1], formula, got, exact.RatString())
+				}
+			}
+		}
+		if totals != len(want) {
+			rt.Errorf("%d totals of amounts, want %d:\n%v", totals, len(want), grid)
+		}
+	})
+}
+
+// What is not exactly a number, or a day, as Excel has them, is a text.
+func TestCellTypes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		kind report.Kind
+		cell any
+		want string // type, value and format
+	}{
+		{report.Decimal, "7.10", "number 7.1 0.00"},
+		{report.Decimal, "-0.000001", "number -0.000001 0.000000"},
+		{report.Decimal, "123456789.123456", "number 123456789.123456 0.000000"},
+		{report.Decimal, "1234567890.123456", "text 1234567890.123456 @"},
+		{report.Decimal, "0." + strings.Repeat("0", 30) + "1", "text 0." + strings.Repeat("0", 30) + "1 @"},
+		{report.Decimal, "1e5", "text 1e5 @"},
+		{report.Decimal, "NaN", "text NaN @"},
+		{report.Decimal, "0x10", "text 0x10 @"},
+		{report.Count, int64(999_999_999_999_999), "number 999999999999999 #,##0"},
+		{report.Count, int64(-1_000_000_000_000_000), "text -1000000000000000 @"},
+		{report.Date, "1900-03-01", "number 61 yyyy-mm-dd"},
+		{report.Date, "1900-02-28", "text 1900-02-28 @"},
+		{report.Date, "2026-02-29", "text 2026-02-29 @"},
+		{report.Month, "2026-02", "number 46054 yyyy-mm"},
+		{report.Month, "2026-13", "text 2026-13 @"},
+		{report.ID, "12", "text 12 @"},
+		{report.Text, "-12.34", "text -12.34 @"},
+		{report.Text, "_x0041_", "text _x0041_ @"}, // what would be an A in XML
+		{report.Text, "<&>\ufffe\x1b", "text <&>\ufffd\ufffd @"},
+		{report.Time, noon, "text 2026-05-03T04:30:15Z @"},
+	} {
+		r := &report.Report{Parts: []report.Part{{Name: "p", Columns: []report.Column{{Name: "x", Kind: tt.kind}}, Rows: rows(report.Row{tt.cell})}}}
+		_, sheet, _ := strings.Cut(string(dump(t, workbook(t, r))), "sheet \"p\"")
+		_, line, _ := strings.Cut(sheet, "A2   ")
+		line, _, _ = strings.Cut(line, "\n")
+		kind, rest, _ := strings.Cut(line, " ")
+		value, err := strconv.QuotedPrefix(strings.TrimSpace(rest))
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		_, format, _ := strings.Cut(rest, value+" ")
+		value, err = strconv.Unquote(value)
+		if got := kind + " " + value + " " + format; err != nil || got != tt.want {
+			t.Errorf("%v %v is %q, %v, want %q", tt.kind, tt.cell, got, err, tt.want)
+		}
+	}
 }
 
 // A text longer than a cell is cut, and the first sheet says so.
