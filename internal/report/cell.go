@@ -183,9 +183,9 @@ func (c *Column) textValue(v string) (any, style) {
 		if n, ok := number(v); ok && isDecimal(v) && len(places) <= maxPlaces {
 			return n, style{format: "0" + fraction(len(places)), right: true}
 		}
-		return readable(v), style{format: textFormat, right: true}
+		return v, style{format: textFormat, right: true}
 	}
-	return readable(v), style{format: textFormat}
+	return v, style{format: textFormat}
 }
 
 // maxText is how many units of UTF-16 Excel holds in a cell.
@@ -194,7 +194,7 @@ const maxText = excelize.TotalCellChars
 // cellText is a text that fits into a cell; cut is true if it is not all of it.
 func cellText(s string) (fits string, cut bool) {
 	s = readable(s)
-	if fits = shorten(s, maxText); len(fits) == len(s) {
+	if len(s) <= maxText || len(shorten(s, maxText)) == len(s) { // most have fewer bytes, even
 		return s, false
 	}
 	return shorten(s, maxText-1) + "…", true
@@ -213,7 +213,7 @@ func (c *Column) width(row Row, i int) int {
 		if c.Kind == Date || c.Kind == Month {
 			return 10
 		}
-		return text.StringWidthWithoutEscSequences(v)
+		return text.StringWidthWithoutEscSequences(shorten(v, maxWidth))
 	default:
 		return len(c.plain(row, i))
 	}
