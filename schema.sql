@@ -152,6 +152,8 @@ CREATE INDEX bills_time ON bills (account, transaction_time, withdrawn_at);
 CREATE INDEX bills_failed ON bills (fail_code) WHERE fail_code IS NOT NULL;
 CREATE INDEX bills_open ON bills (transaction_time)
     WHERE withdrawn_at IS NULL AND coalesce(bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND');
+CREATE INDEX bills_unbilled ON bills (account, transaction_date) -- what the books cannot have
+    WHERE withdrawn_at IS NULL AND out_amount IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED');
 
 -- The earlier states of bills, as they were. valid_to is when the next state
 -- was stored. A row is added only when a value changed.
@@ -524,6 +526,17 @@ CREATE TABLE failure_sums (
     unpaid    INTEGER NOT NULL,             -- of these purchases, how many were not paid in the end,
     unpaid_amount INTEGER NOT NULL,         -- and what they would have cost
     PRIMARY KEY (dimension, month, account, name, fail_code, currency)
+) STRICT, WITHOUT ROWID;
+
+-- Where the last four digits and the nick name of a card are read: of each month
+-- and card, the last stored bill that is summed and tells one of them. Made with
+-- the sums; see dirty_months.
+CREATE TABLE card_bills (
+    month    TEXT NOT NULL,
+    sums     TEXT NOT NULL CHECK (sums IN ('books', 'failures')),
+    asset_id TEXT NOT NULL,
+    bill_id  INTEGER NOT NULL,
+    PRIMARY KEY (month, sums, asset_id)
 ) STRICT, WITHOUT ROWID;
 
 -- Merchants' names as the bills have them, and as people compare them. The rules

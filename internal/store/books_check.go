@@ -146,7 +146,7 @@ func (k *bookChecker) months() error {
 		return err
 	}
 	for _, month := range months {
-		want, err := k.t.sums(month)
+		want, _, err := k.t.sums(month)
 		if err != nil {
 			return err
 		}
@@ -189,7 +189,7 @@ func (k *bookChecker) failures() error {
 		return err
 	}
 	for _, month := range months {
-		want, err := k.t.failureSums(month)
+		want, _, err := k.t.failureSums(month)
 		if err != nil {
 			return err
 		}

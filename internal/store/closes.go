@@ -99,7 +99,7 @@ func (t *Tx) saveClosing(c *Closing) error {
 
 // totals adds up a month's postings per account and currency.
 func (t *Tx) totals(month string) ([]CloseTotal, error) {
-	sums, err := t.sums(month)
+	sums, _, err := t.sums(month)
 	if err != nil {
 		return nil, err
 	}

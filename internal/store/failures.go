@@ -158,13 +158,14 @@ func (f *FailureSum) take(p *FailedPayment) error {
 	return addTo(&f.UnpaidAmount, p.Trade.Value)
 }
 
-// failureSums adds up the failed payments of a month.
-func (t *Tx) failureSums(month string) (map[failureKey]*FailureSum, error) {
+// failureSums adds up the failed payments of a month, and finds the latest bill of
+// each card.
+func (t *Tx) failureSums(month string) (map[failureKey]*FailureSum, cardBills, error) {
 	accounts, err := t.AccountNames()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	sums := map[failureKey]*FailureSum{}
+	sums, cards := map[failureKey]*FailureSum{}, cardBills{}
 	for _, account := range accounts {
 		err := t.FailedPayments(account, month, time.Time{}, func(p *FailedPayment) error {
 			currency := ""
@@ -181,18 +182,24 @@ func (t *Tx) failureSums(month string) (map[failureKey]*FailureSum, error) {
 					return fmt.Errorf("%s %s: %w", account, currency, err)
 				}
 			}
+			if p.CardLast4 != "" {
+				cards.take(p.AssetID, p.BillID)
+			}
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return sums, nil
+	return sums, cards, nil
 }
 
 // failures sums the failed payments of the month.
 func (z *summer) failures() error {
-	sums, err := z.t.failureSums(z.month)
+	sums, cards, err := z.t.failureSums(z.month)
+	if err == nil {
+		err = z.t.keepCards(z.month, "failures", cards)
+	}
 	if err != nil {
 		return err
 	}

@@ -503,7 +503,7 @@ func nextMonth(month string) string {
 // Post makes them again of what is stored. Only while no month is closed.
 func (t *Tx) unpost() error {
 	for _, sql := range []string{
-		"DELETE FROM postings", "DELETE FROM dirty_months", "DELETE FROM book_sums", "DELETE FROM failure_sums", "DELETE FROM kept_keys",
+		"DELETE FROM postings", "DELETE FROM dirty_months", "DELETE FROM book_sums", "DELETE FROM failure_sums", "DELETE FROM card_bills", "DELETE FROM kept_keys",
 		noteBacklog,
 	} {
 		if err := t.exec("beginning the books anew", sql); err != nil {

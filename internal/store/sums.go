@@ -176,14 +176,14 @@ const monthLines = `SELECT b.account || ' ' || p.kind || ' ' || p.currency,
 		CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END,
 		CASE WHEN k.bill_id IS NULL THEN b.asset_id ELSE k.asset_id END,
 		CASE WHEN k.bill_id IS NULL THEN b.budget_account_id ELSE k.budget_account_id END,
-		p.amount
+		p.amount, CASE WHEN coalesce(b.card_last4, b.card_nick_name) IS NOT NULL THEN b.bill_id END
 	FROM postings p JOIN bills b ON b.bill_id = p.bill_id
 	LEFT JOIN kept_labels k ON k.bill_id = p.bill_id AND k.line = p.line
 	WHERE p.posting_date >= ? AND p.posting_date < ?`
 
-// sums adds up a month's postings.
-func (t *Tx) sums(month string) (map[sumKey]*BookSum, error) {
-	sums := map[sumKey]*BookSum{}
+// sums adds up a month's postings, and finds the latest bill of each card.
+func (t *Tx) sums(month string) (map[sumKey]*BookSum, cardBills, error) {
+	sums, cards := map[sumKey]*BookSum{}, cardBills{}
 	err := t.each("reading postings", monthLines, []any{month + "-01", nextMonth(month) + "-01"}, func(row []driver.Value) error {
 		c := columns{row: row}
 		account, rest, _ := strings.Cut(c.text(0), " ")
@@ -201,14 +201,18 @@ func (t *Tx) sums(month string) (map[sumKey]*BookSum, error) {
 				return fmt.Errorf("%s %s: %w", g.account, g.currency, err)
 			}
 		}
+		cards.take(c.text(2), c.int(5))
 		return c.err
 	})
-	return sums, err
+	return sums, cards, err
 }
 
 // books sums the postings of the month.
 func (z *summer) books() error {
-	sums, err := z.t.sums(z.month)
+	sums, cards, err := z.t.sums(z.month)
+	if err == nil {
+		err = z.t.keepCards(z.month, "books", cards)
+	}
 	if err != nil {
 		return err
 	}

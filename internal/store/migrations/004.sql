@@ -2,6 +2,9 @@
 CREATE INDEX bills_open ON bills (transaction_time)
     WHERE withdrawn_at IS NULL AND coalesce(bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND');
 
+CREATE INDEX bills_unbilled ON bills (account, transaction_date)
+    WHERE withdrawn_at IS NULL AND out_amount IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED');
+
 CREATE TABLE postings (
     bill_id      INTEGER NOT NULL,
     line         INTEGER NOT NULL,
@@ -66,6 +69,14 @@ CREATE TABLE failure_sums (
     unpaid    INTEGER NOT NULL,
     unpaid_amount INTEGER NOT NULL,
     PRIMARY KEY (dimension, month, account, name, fail_code, currency)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE card_bills (
+    month    TEXT NOT NULL,
+    sums     TEXT NOT NULL CHECK (sums IN ('books', 'failures')),
+    asset_id TEXT NOT NULL,
+    bill_id  INTEGER NOT NULL,
+    PRIMARY KEY (month, sums, asset_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE merchants (
