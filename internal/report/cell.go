@@ -146,6 +146,9 @@ func (c *Column) value(row Row, i int) (any, style) {
 			return c.textValue(v)
 		}
 	}
+	if c.None != "" {
+		return c.None, style{format: textFormat, grey: true, right: c.Kind.numeric()}
+	}
 	return nil, style{}
 }
 
@@ -204,7 +207,7 @@ func cellText(s string) (fits string, cut bool) {
 func (c *Column) width(row Row, i int) int {
 	switch v := row[i].(type) {
 	case nil:
-		return 0
+		return len(c.None)
 	case int64:
 		// A sum is longer than what it adds up, and too narrow a number is not shown at
 		// all.

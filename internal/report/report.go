@@ -50,6 +50,8 @@ type Column struct {
 	Sum bool
 	// Signed: a number above zero is shown with a +, because it is a difference.
 	Signed bool
+	// None is what people read in an empty cell; programs find nothing there.
+	None string
 	// Data: the column is for programs and the workbook; the table for people, which
 	// has little room, does without it.
 	Data bool

@@ -169,7 +169,7 @@ func (o *TextOptions) cell(c *Column, row Row, i int) string {
 	case string:
 		return Printable(v)
 	}
-	return ""
+	return c.None
 }
 
 func (o *TextOptions) number(s string) string {
