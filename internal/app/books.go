@@ -226,6 +226,15 @@ func (b *book) period() report.Fact {
 	return report.Fact{Label: "months", Text: text}
 }
 
+// lastYear makes the last twelve months the period of a report that was asked for
+// without one.
+func (b *book) lastYear() {
+	if b.from == "" && b.to == "" {
+		b.to = b.app.thisMonth()
+		b.from = b.to.Add(-11)
+	}
+}
+
 // span returns the months of a report as the store takes them.
 func (b *book) span() store.MonthSpan { return store.MonthSpan{From: string(b.from), To: string(b.to)} }
 

@@ -43,39 +43,106 @@ func (a *App) Monthly(ctx context.Context, dimension string, o BookOptions, writ
 		if err != nil {
 			return nil, err
 		}
+		notes, err := b.unbilled()
+		if err != nil {
+			return nil, err
+		}
 		return &report.Report{
 			Name: "monthly", Title: "The books by month and " + dimension,
-			About: b.about(b.period()), Notes: []string{signNote}, Parts: []report.Part{part},
+			About: b.about(b.period()), Notes: append([]string{signNote}, notes...), Parts: []report.Part{part},
 		}, nil
 	}, write)
 }
 
-// monthly is the table of monthly sums.
-func (b *book) monthly(dimension string) (report.Part, error) {
-	columns := []report.Column{{Name: "month", Title: "month", Kind: report.Month}, {Name: "account", Title: "account"}}
+// unbilled says what the books cannot have, if there is anything.
+func (b *book) unbilled() ([]string, error) {
+	n, err := b.Unbilled(b.accounts, b.span())
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	bills := fmt.Sprintf("%d bills have", n)
+	if n == 1 {
+		bills = "1 bill has"
+	}
+	return []string{bills + " taken effect without a readable out_amount: what was spent with that is not in the books " +
+		"(months of the transactions; the view bill_details lists such bills: out_amount is NULL)"}, nil
+}
+
+// nobody is what people read where a bill names no merchant, card or budget account.
+const nobody = "(none)"
+
+// some is a cell with a text; empty if there is none.
+func some(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
+// nameColumns are the columns of what sums are told by; nameCells fills them.
+func nameColumns(dimension string) []report.Column {
 	switch dimension {
 	case "merchant":
-		columns = append(columns, report.Column{Name: "merchant", Title: "merchant"})
+		return []report.Column{{Name: "merchant", Title: "merchant", None: nobody}}
 	case "card":
-		columns = append(columns, report.Column{Name: "asset_id", Title: "card", Kind: report.ID})
+		return []report.Column{
+			{Name: "asset_id", Title: "card", Kind: report.ID, None: nobody},
+			{Name: "card_last4", Title: "number ends in", Kind: report.ID},
+			{Name: "card_nick_name", Title: "nick name"},
+		}
 	case "budget":
-		columns = append(columns, report.Column{Name: "budget_account_id", Title: "budget account", Kind: report.ID})
+		return []report.Column{{Name: "budget_account_id", Title: "budget account", Kind: report.ID, None: nobody}}
 	}
-	columns = append(columns, report.Column{Name: "currency", Title: "currency"}, report.Column{Name: "closed", Title: "", Kind: report.Text})
+	return nil
+}
+
+// A namer fills the columns of names.
+type namer struct {
+	dimension string
+	labels    map[string]store.CardLabel
+}
+
+// namer gets what is needed for names: nothing else may be asked while rows are
+// read.
+func (b *book) namer(dimension string) (n namer, err error) {
+	n.dimension = dimension
+	if dimension == "card" {
+		n.labels, err = b.CardLabels()
+	}
+	return n, err
+}
+
+func (n *namer) cells(name string) []any {
+	switch n.dimension {
+	case "account":
+		return nil
+	case "card":
+		label := n.labels[name]
+		return []any{some(name), some(label.Last4), some(label.NickName)}
+	}
+	return []any{some(name)}
+}
+
+// monthly is the table of monthly sums.
+func (b *book) monthly(dimension string) (report.Part, error) {
+	names, err := b.namer(dimension)
+	if err != nil {
+		return report.Part{}, err
+	}
+	columns := []report.Column{{Name: "month", Title: "month", Kind: report.Month}, {Name: "account", Title: "account"}}
+	columns = append(columns, nameColumns(dimension)...)
+	columns = append(columns, report.Column{Name: "currency", Title: "currency"}, report.Column{Name: "closed", Title: "state"})
 	columns = append(columns, sumColumns(len(columns)-2)...)
 	return report.Part{
 		Name: "monthly", Title: "By month and " + dimension, Columns: columns, Empty: "nothing is posted",
 		Rows: func(row func(report.Row) error) error {
 			return b.MonthSums(dimension, b.accounts, b.span(), func(s *store.MonthSum) error {
-				r := report.Row{s.Month, s.Account}
-				if dimension != "account" {
-					r = append(r, s.Name)
-				}
-				closed := "open"
+				state := "open"
 				if s.Closed {
-					closed = "closed"
+					state = "closed"
 				}
-				return row(append(append(r, s.Currency, closed), sumCells(&s.BookSum)...))
+				r := append(report.Row{s.Month, s.Account}, names.cells(s.Name)...)
+				return row(append(append(r, s.Currency, state), sumCells(&s.BookSum)...))
 			})
 		},
 	}, nil

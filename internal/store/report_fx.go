@@ -25,6 +25,18 @@ type ExchangeBill struct {
 	Exchange
 }
 
+// An ExchangeSum is what exchanges of the same currencies come to.
+type ExchangeSum struct{ Bills, Traded, Billed int64 }
+
+// Add adds an exchange.
+func (s *ExchangeSum) Add(e *Exchange) error {
+	s.Bills++
+	if err := addTo(&s.Traded, e.Trade.Value); err != nil {
+		return err
+	}
+	return addTo(&s.Billed, e.Out.Value)
+}
+
 // exchanges are the bills that have moved or hold money and say both amounts.
 const exchanges = `
 	FROM bills

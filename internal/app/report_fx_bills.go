@@ -1,0 +1,126 @@
+package app
+
+import (
+	"math/big"
+	"strings"
+	"time"
+
+	"billsync/internal/books"
+	"billsync/internal/report"
+	"billsync/internal/store"
+)
+
+// deviationsPart lists the bills whose rates need looking at.
+func (x *exchange) deviationsPart() report.Part {
+	return report.Part{
+		Name: "deviations", Title: "Bills whose rate deviates", Empty: "no rate deviates",
+		Columns: []report.Column{
+			{Name: "transaction_date", Title: "date", Kind: report.Date},
+			{Name: "transaction_time", Kind: report.Time, Data: true},
+			{Name: "account", Title: "account"},
+			{Name: "bill_id", Kind: report.Count, Data: true},
+			{Name: "order_no", Title: "order", Kind: report.ID},
+			{Name: "bill_no", Kind: report.ID, Data: true},
+			{Name: "bill_status", Data: true},
+			{Name: "merchant_name", Title: "merchant", None: nobody},
+			{Name: "asset_id", Kind: report.ID, Data: true},
+			{Name: "card_last4", Title: "card", Kind: report.ID},
+			{Name: "trade_amount", Title: "traded", Kind: report.Money, Currency: 11, Sum: true},
+			{Name: "trade_currency", Title: "in"},
+			{Name: "out_amount", Title: "billed", Kind: report.Money, Currency: 13, Sum: true},
+			{Name: "out_currency", Title: "in"},
+			{Name: "rate", Title: "rate", Kind: report.Decimal},
+			{Name: "exchange_rate", Title: "API's rate"},
+			{Name: "deviation_percent", Title: "off by, %", Kind: report.Decimal},
+			{Name: "median_rate", Title: "day's median", Kind: report.Decimal},
+			{Name: "median_deviation_percent", Title: "off by, %", Kind: report.Decimal},
+			{Name: "remark", Title: ""},
+		},
+		Notes: []string{
+			"the API's rate may be one of whole units or of smallest ones, which is not documented: the one that is nearer counts",
+			"the median is that of all bills of the same currencies on the same day; a difference of the smallest unit is rounding, and no deviation",
+		},
+		Rows: func(row func(report.Row) error) error {
+			from, to, err := x.days()
+			if err != nil {
+				return err
+			}
+			for day := from; day.Before(to); day = day.AddDate(0, 0, 1) {
+				if err := x.deviating(day, row); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// deviating writes the bills of a day that deviate. The day is read twice: first
+// for the medians. Its rates, 16 bytes each, are all that is kept.
+func (x *exchange) deviating(day time.Time, row func(report.Row) error) error {
+	next := day.AddDate(0, 0, 1)
+	rates := map[currencyPair][]books.Rate{}
+	err := x.Exchanges(x.accounts, day, next, func(e *store.Exchange) error {
+		if rate, ok := books.RateOf(e.Trade, e.Out); ok && !rate.Zero() {
+			rates[pairOf(e)] = append(rates[pairOf(e)], rate)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	medians := map[currencyPair]*big.Rat{}
+	for p, list := range rates {
+		medians[p] = books.Median(list)
+	}
+	return x.ExchangeBills(x.accounts, day, next, func(b *store.ExchangeBill) error {
+		if r := x.judge(b, medians[pairOf(&b.Exchange)]); r != nil {
+			return row(r)
+		}
+		return nil
+	})
+}
+
+// judge returns the row of a bill that needs looking at; nil for others.
+func (x *exchange) judge(b *store.ExchangeBill, median *big.Rat) report.Row {
+	p := pairOf(&b.Exchange)
+	var remarks []string
+	var rate, said, off, middle, offMiddle any
+	said = some(b.Rate)
+	implied, ok := books.RateOf(b.Trade, b.Out)
+	if ok {
+		rate = p.rate(implied.Ratio())
+	} else if b.Out.Value != 0 {
+		remarks = append(remarks, "nothing was traded")
+	}
+	if b.Rate != "" {
+		given, readable := books.ParseRate(b.Rate)
+		switch {
+		case !readable:
+			remarks = append(remarks, "the API's rate cannot be read")
+		case ok:
+			d := books.DeviateFromSaid(b.Trade, b.Out, given)
+			off = percentText(d.Of, 2)
+			if d.Beyond(x.above) {
+				remarks = append(remarks, "differs from the API's rate")
+			}
+		}
+	}
+	if ok && median != nil {
+		middle = p.rate(median)
+		d := books.Deviate(b.Trade, b.Out, median)
+		if d.Of != nil {
+			offMiddle = percentText(d.Of, 2)
+		}
+		if d.Beyond(x.above) {
+			remarks = append(remarks, "differs from the day's median")
+		}
+	}
+	if len(remarks) == 0 {
+		return nil
+	}
+	return report.Row{
+		b.Date, report.At(b.At), b.Account, b.BillID, b.OrderNo, some(b.BillNo), some(b.Status), some(b.Merchant), some(b.AssetID), some(b.CardLast4),
+		b.Trade.Value, b.Trade.Currency, b.Out.Value, b.Out.Currency, rate, said, off, middle, offMiddle, strings.Join(remarks, "; "),
+	}
+}
