@@ -10,13 +10,28 @@ import (
 
 // reports are all reports, in the order of the help.
 var reports = []func(*globals) *cobra.Command{
+	newMonthlyCmd,
+	newMerchantsCmd,
+	newCardsCmd,
+	newFailuresCmd,
+	newFxCmd,
 	newCompletenessCmd,
 }
 
 func newReportCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "report NAME",
-		Short:   "Reports for finance and audit",
+		Use:   "report NAME",
+		Short: "Reports for finance and audit",
+		Long: `Reports for finance and audit: as a table for people, as --csv, --json or a workbook
+(--xlsx). Days and months are those of the [report] timezone; amounts are exact, and
+currencies are never added together. "syncer report NAME --help" says what is in one.
+
+The reports of the books (monthly, merchants, cards) count a posting in the month in
+which it took effect; failures and fx go by the day of the transaction. Before a
+report is made, the books are brought up to date with the bills that are stored.`,
+		Example: `  syncer report monthly --month 2026-05
+  syncer report merchants --top 20 --xlsx merchants.xlsx
+  syncer report failures --csv --part by_card > failures.csv`,
 		GroupID: groupLook,
 		Long: `Reports for finance and audit. Each is a table for people, the first ` + strconv.Itoa(report.MaxShown) + ` rows;
 --csv and --json give all of them to programs, --xlsx FILE is a workbook with a

@@ -49,7 +49,6 @@ func (b *book) sharedPart(names namer) report.Part {
 	return report.Part{
 		Name: "shared", Title: "Cards that several accounts pay with", Empty: "no card is used by several accounts",
 		Columns: append(nameColumns("card"), report.Column{Name: "account", Title: "account"}),
-		Notes:   []string{"whenever that was, as far as the bill list told"},
 		Rows: func(row func(report.Row) error) error {
 			return b.SharedCards(b.accounts, func(assetID, account string) error {
 				return row(append(names.cells(assetID), account))

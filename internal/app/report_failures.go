@@ -52,7 +52,7 @@ func (a *App) Failures(ctx context.Context, list bool, o BookOptions, write func
 // A failureRow is what the failed payments of a name or reason come to in a
 // currency.
 type failureRow struct {
-	group
+	nameGroup
 	all int64 // failures of the name, whatever the currency
 	store.FailureSum
 }
@@ -60,14 +60,14 @@ type failureRow struct {
 // failureSums adds up the months of the period: by reason for accounts, else by
 // name. What failed most comes first.
 func (b *book) failureSums(dimension string) ([]failureRow, error) {
-	sums, all := map[group]*failureRow{}, map[string]int64{}
+	sums, all := map[nameGroup]*failureRow{}, map[string]int64{}
 	err := b.FailureGroups(dimension, b.accounts, b.span(), func(f *store.FailureGroup) error {
-		g := group{f.Name, f.Currency}
+		g := nameGroup{f.Name, f.Currency}
 		if dimension == "account" {
 			g.name = f.Code
 		}
 		if sums[g] == nil {
-			sums[g] = &failureRow{group: g}
+			sums[g] = &failureRow{nameGroup: g}
 		}
 		all[g.name] += f.Failures
 		if err := sums[g].Add(&f.FailureSum); err != nil {

@@ -36,7 +36,7 @@ func (a *App) Exchange(ctx context.Context, above *big.Rat, o BookOptions, write
 			Notes: []string{
 				"months are those of the transactions; amounts have the sign that the API gives them",
 				"a rate is what was billed for one unit of what was traded, to six significant digits; a currency that is not known counts in its smallest unit",
-				"failed, cancelled and withdrawn bills are left out, and those without both amounts",
+				"bills that failed, were cancelled (all or a part) or withdrawn are left out, and those without both amounts",
 			},
 			Parts: []report.Part{x.pairsPart(), x.deviationsPart()},
 		}, nil
@@ -89,7 +89,11 @@ func (p currencyPair) rate(between *big.Rat) string {
 
 // percentText is a part as per cent.
 func percentText(of *big.Rat, places int) string {
-	return new(big.Rat).Mul(of, big.NewRat(100, 1)).FloatString(places)
+	text := new(big.Rat).Mul(of, big.NewRat(100, 1)).FloatString(places)
+	if strings.Trim(text, "-0.") == "" {
+		text = strings.TrimPrefix(text, "-")
+	}
+	return text
 }
 
 // days returns the first day of the period and the one after its last, as far as

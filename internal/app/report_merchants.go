@@ -12,12 +12,12 @@ import (
 	"billsync/internal/store"
 )
 
-// A group is a name and a currency that sums are of.
-type group struct{ name, currency string }
+// A nameGroup is a name and a currency that sums are of.
+type nameGroup struct{ name, currency string }
 
 // A groupSum is what the postings of a group came to.
 type groupSum struct {
-	group
+	nameGroup
 	store.BookSum
 }
 
@@ -25,11 +25,11 @@ type groupSum struct {
 // one after the other, what was spent most on first. As many sums are kept as there
 // are names.
 func (b *book) periodSums(dimension string) ([]groupSum, error) {
-	sums := map[group]*groupSum{}
+	sums := map[nameGroup]*groupSum{}
 	err := b.MonthSums(dimension, b.accounts, b.span(), func(s *store.MonthSum) error {
-		g := group{s.Name, s.Currency}
+		g := nameGroup{s.Name, s.Currency}
 		if sums[g] == nil {
-			sums[g] = &groupSum{group: g}
+			sums[g] = &groupSum{nameGroup: g}
 		}
 		if err := sums[g].Add(&s.BookSum); err != nil {
 			return fmt.Errorf("%s %s: %w", s.Name, s.Currency, err)
@@ -88,7 +88,7 @@ func rankMerchants(sums []groupSum, top int) (rows []rankedSum, shown map[string
 			n++
 		}
 		var all store.BookSum
-		others := rankedSum{groupSum: groupSum{group: group{currency: sums[0].currency}}}
+		others := rankedSum{groupSum: groupSum{nameGroup: nameGroup{currency: sums[0].currency}}}
 		from := len(rows)
 		for i := range sums[:n] {
 			if err := all.Add(&sums[i].BookSum); err != nil {
@@ -195,6 +195,15 @@ func (a *App) MerchantRules(write func(*report.Report) error) error {
 	})
 }
 
+// clipped is an example that fits into a table: that of what is too long does not.
+func clipped(text string) string {
+	const longest = 40
+	if r := []rune(text); len(r) > longest {
+		return string(r[:longest-1]) + "…"
+	}
+	return text
+}
+
 func rulesPart(rules []merchant.Rule, builtin map[string]bool) report.Part {
 	return report.Part{
 		Name: "rules", Title: "Rules", Columns: []report.Column{
@@ -212,7 +221,7 @@ func rulesPart(rules []merchant.Rule, builtin map[string]bool) report.Part {
 				if r.Pattern == "" {
 					replacement = nil
 				}
-				if err := row(report.Row{r.ID, origin, why, some(r.In), some(r.Out), some(r.Pattern), replacement}); err != nil {
+				if err := row(report.Row{r.ID, origin, why, some(clipped(r.In)), some(clipped(r.Out)), some(r.Pattern), replacement}); err != nil {
 					return err
 				}
 			}

@@ -37,12 +37,13 @@ func (s *ExchangeSum) Add(e *Exchange) error {
 	return addTo(&s.Billed, e.Out.Value)
 }
 
-// exchanges are the bills that have moved or hold money and say both amounts.
+// exchanges are the bills that have moved or hold money and say both amounts. Where
+// a part was cancelled, what is billed is not for all that was traded.
 const exchanges = `
 	FROM bills
 	WHERE account IN (SELECT value FROM json_each(?1)) AND transaction_time >= ?2 AND transaction_time < ?3 AND withdrawn_at IS NULL
 	  AND trade_amount IS NOT NULL AND trade_currency IS NOT NULL AND out_amount IS NOT NULL AND out_currency IS NOT NULL
-	  AND coalesce(bill_status, '') NOT IN ('FAILED', 'CANCELLED')`
+	  AND coalesce(bill_status, '') NOT IN ('FAILED', 'CANCELLED', 'PARTIAL_CANCEL')`
 
 // Exchanges calls fn for the exchanges of transactions from one time to another,
 // in no order. Within fn nothing else may be asked of the Tx.
