@@ -90,7 +90,7 @@ func (t *Tx) poster() (*poster, error) {
 	if p.closed, err = t.closed(); err != nil {
 		return nil, err
 	}
-	if err := p.loadTaken(); err != nil {
+	if p.taken, err = t.keptKeys(); err != nil {
 		return nil, err
 	}
 	t.posts = p
@@ -372,20 +372,30 @@ func (p *poster) keyOf(b *posted) (string, error) {
 		p.taken[kept] = b.id
 		return kept, p.t.exec("keeping a bill's key", "INSERT INTO kept_keys (line_key, bill_id) VALUES (?, ?) ON CONFLICT DO NOTHING", kept, b.id)
 	}
-	for ordinal := b.ordinal; ; {
-		if id, ok := p.taken[key]; !ok || id == b.id {
-			return key, nil
+	if id, ok := p.taken[key]; !ok || id == b.id {
+		return key, nil
+	}
+	return freeKey(p.taken, b.id, b.account, b.orderNo, b.at, b.ordinal+1000), nil
+}
+
+// freeKey returns what the ids of a bill's lines begin with while it has none:
+// nothing that is taken by another bill.
+func freeKey(taken map[string]int64, id int64, account, orderNo string, at time.Time, ordinal int) string {
+	for ; ; ordinal += 1000 {
+		key := books.Key(account, orderNo, at, ordinal)
+		if other, ok := taken[key]; !ok || other == id {
+			return key
 		}
-		ordinal += 1000
-		key = books.Key(b.account, b.orderNo, b.at, ordinal)
 	}
 }
 
-func (p *poster) loadTaken() error {
-	p.taken = map[string]int64{}
-	return p.t.each("reading kept keys", "SELECT line_key, bill_id FROM kept_keys", nil, func(row []driver.Value) error {
+// keptKeys returns the keys of lines that are not what their bill's would be now,
+// and whose they are.
+func (t *Tx) keptKeys() (map[string]int64, error) {
+	taken := map[string]int64{}
+	return taken, t.each("reading kept keys", "SELECT line_key, bill_id FROM kept_keys", nil, func(row []driver.Value) error {
 		c := columns{row: row}
-		p.taken[c.text(0)] = c.int(1)
+		taken[c.text(0)] = c.int(1)
 		return c.err
 	})
 }
