@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+
+	"billsync/internal/report"
+	"billsync/internal/store"
+)
+
+// Adjustments reports the postings that belong to closed months and stand in later
+// ones. The months of the options are the closed ones.
+func (a *App) Adjustments(ctx context.Context, o BookOptions, write func(*report.Report) error) error {
+	return a.makeReport(ctx, o, (*book).adjustmentReport, write)
+}
+
+func (b *book) adjustmentReport() (*report.Report, error) {
+	if b.from != "" && b.from == b.to {
+		closing, closed, err := b.closing(b.from)
+		if err != nil {
+			return nil, err
+		}
+		if closing == nil {
+			return nil, notClosed(b.from, closed)
+		}
+	}
+	period := b.period()
+	period.Label = "closed months"
+	return &report.Report{
+		Name: "adjustments", Title: "Postings that belong to closed months",
+		About: b.about(period),
+		Notes: []string{
+			signNote,
+			"late: it happened in the closed month, became known afterwards and is posted on the first day that was open",
+			"follow-up: it changes a bill that was first posted in the closed month, such as a refund, and is posted in a later one",
+			"the closed month itself stays as it was",
+		},
+		Parts: []report.Part{b.adjustmentTotals(), b.adjustments()},
+	}, nil
+}
+
+const noAdjustments = "nothing in later months belongs to a closed one"
+
+// adjustmentTotals is the table by closed month and currency.
+func (b *book) adjustmentTotals() report.Part {
+	type sum struct{ late, lateAmount, follow, followAmount, net int64 }
+	return report.Part{
+		Name: "totals", Title: "By closed month", Empty: noAdjustments,
+		Columns: []report.Column{
+			{Name: "belongs_to", Title: "belongs to", Kind: report.Month}, {Name: "account", Title: "account"}, {Name: "currency", Title: "currency"},
+			{Name: "late", Title: "late", Kind: report.Count, Sum: true},
+			{Name: "late_amount", Title: "amount", Kind: report.Money, Currency: 2, Sum: true},
+			{Name: "follow_ups", Title: "follow-ups", Kind: report.Count, Sum: true},
+			{Name: "follow_up_amount", Title: "amount", Kind: report.Money, Currency: 2, Sum: true},
+			{Name: "net", Title: "net", Kind: report.Money, Currency: 2, Sum: true},
+		},
+		Rows: func(row func(report.Row) error) error {
+			groups := map[groupKey]*sum{}
+			err := b.Tx.Adjustments(b.accounts, b.span(), func(a *store.Adjusted) error {
+				s := group(groups, groupKey{a.Month, a.Account, a.Amount.Currency})
+				count, part := &s.follow, &s.followAmount
+				if a.Late {
+					count, part = &s.late, &s.lateAmount
+				}
+				*count++
+				return addAll("adjustments of "+a.Month, part, a.Amount.Value, &s.net, a.Amount.Value)
+			})
+			if err != nil {
+				return err
+			}
+			return sorted(groups, func(k groupKey, s *sum) error {
+				return row(report.Row{k[0], k[1], k[2], s.late, s.lateAmount, s.follow, s.followAmount, s.net})
+			})
+		},
+	}
+}
+
+// adjustments is the list of postings.
+func (b *book) adjustments() report.Part {
+	columns := []report.Column{
+		{Name: "belongs_to", Title: "belongs to", Kind: report.Month}, {Name: "why", Title: "why"},
+		{Name: "posting_date", Title: b.dayTitle("posted"), Kind: report.Date}, {Name: "effect_date", Title: "happened", Kind: report.Date},
+		{Name: "account", Title: "account"}, {Name: "order_no", Title: "order", Kind: report.ID}, {Name: "bill_no", Title: "bill", Kind: report.ID},
+		{Name: "line_id", Title: "line", Kind: report.ID}, {Name: "kind", Title: "kind"},
+		{Name: "amount", Title: "amount", Kind: report.Money, Currency: 10, Sum: true}, {Name: "currency", Title: "currency"},
+		{Name: "merchant", Title: "merchant"},
+	}
+	columns = append(append(columns, cardColumns()...), report.Column{Name: "reason", Title: "reason"},
+		report.Column{Name: "closed_at", Title: "closed (UTC)", Kind: report.Time})
+	return report.Part{
+		Name: "adjustments", Title: "Postings", Columns: columns, Empty: noAdjustments,
+		Rows: func(row func(report.Row) error) error {
+			return b.Tx.Adjustments(b.accounts, b.span(), func(a *store.Adjusted) error {
+				why := "follow-up"
+				if a.Late {
+					why = "late"
+				}
+				return row(report.Row{a.Month, why, a.PostingDate, a.EffectDate, a.Account, a.OrderNo, orNone(a.BillNo), a.LineID, string(a.Kind),
+					a.Amount.Value, a.Amount.Currency, orNone(a.Merchant), orNone(a.CardLast4), orNone(a.AssetID), a.Reason, report.At(a.ClosedAt)})
+			})
+		},
+	}
+}
