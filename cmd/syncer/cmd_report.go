@@ -10,11 +10,13 @@ import (
 
 // reports are all reports, in the order of the help.
 var reports = []func(*globals) *cobra.Command{
+	newPackCmd,
 	newMonthlyCmd,
 	newMerchantsCmd,
 	newCardsCmd,
 	newFailuresCmd,
 	newFxCmd,
+	newPostingsCmd,
 	newCompletenessCmd,
 }
 
@@ -22,13 +24,6 @@ func newReportCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report NAME",
 		Short: "Reports for finance and audit",
-		Long: `Reports for finance and audit: as a table for people, as --csv, --json or a workbook
-(--xlsx). Days and months are those of the [report] timezone; amounts are exact, and
-currencies are never added together. "syncer report NAME --help" says what is in one.
-
-The reports of the books (monthly, merchants, cards) count a posting in the month in
-which it took effect; failures and fx go by the day of the transaction. Before a
-report is made, the books are brought up to date with the bills that are stored.`,
 		Example: `  syncer report monthly --month 2026-05
   syncer report merchants --top 20 --xlsx merchants.xlsx
   syncer report failures --csv --part by_card > failures.csv`,
@@ -36,7 +31,13 @@ report is made, the books are brought up to date with the bills that are stored.
 		Long: `Reports for finance and audit. Each is a table for people, the first ` + strconv.Itoa(report.MaxShown) + ` rows;
 --csv and --json give all of them to programs, --xlsx FILE is a workbook with a
 sheet for each part. Currencies are never added together: the foot has a line for
-each.
+each. Days and months are those of the [report] timezone. "syncer report NAME --help"
+says what is in one.
+
+The reports of the books (monthly, merchants, cards, postings) count a posting in
+the month in which it took effect; failures and fx go by the day of the transaction.
+Before a report is made, the books are brought up to date with the bills that are
+stored.
 
 In CSV amounts are plain decimal numbers, and a text that a spreadsheet would take
 for a formula gets a ' in front; --plain leaves texts as they are and has no foot,
