@@ -79,7 +79,7 @@ type listed struct {
 func (b *book) properties(r *Report) error {
 	const day = "2000-01-01T00:00:00Z"
 	return errors.Join(
-		b.f.SetDocProps(&excelize.DocProperties{Title: readable(r.Title), Creator: "syncer", LastModifiedBy: "syncer", Created: day, Modified: day}),
+		b.f.SetDocProps(&excelize.DocProperties{Title: Printable(r.Title), Creator: "syncer", LastModifiedBy: "syncer", Created: day, Modified: day}),
 		b.f.SetAppProps(&excelize.AppProperties{Application: "syncer"}),
 	)
 }

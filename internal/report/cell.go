@@ -196,7 +196,7 @@ const maxText = excelize.TotalCellChars
 
 // cellText is a text that fits into a cell; cut is true if it is not all of it.
 func cellText(s string) (fits string, cut bool) {
-	s = readable(s)
+	s = Printable(s)
 	if len(s) <= maxText || len(shorten(s, maxText)) == len(s) { // most have fewer bytes, even
 		return s, false
 	}

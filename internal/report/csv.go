@@ -62,7 +62,7 @@ func WriteCSV(w io.Writer, r *Report, part string, o CSVOptions) error {
 func (c *Column) plain(row Row, i int) string {
 	switch v := row[i].(type) {
 	case string:
-		return strings.ToValidUTF8(v, "\ufffd")
+		return v
 	case int64:
 		if c.Kind == Money {
 			a, _ := c.amount(row, i)
@@ -95,6 +95,7 @@ func newCSVWriter(w io.Writer, o CSVOptions) *csvWriter {
 
 func (c *csvWriter) write(cells []string) error {
 	for i, cell := range cells {
+		cell = strings.ToValidUTF8(cell, "\ufffd")
 		if i > 0 {
 			c.w.WriteByte(',')
 		}
@@ -110,10 +111,9 @@ func (c *csvWriter) write(cells []string) error {
 
 func (c *csvWriter) foot(f *foot) error {
 	for _, line := range f.sorted() {
-		count := func(n int64) string { return strconv.FormatInt(n, 10) }
-		cells := f.cells(total, line, bill.Amount.Decimal, count)
-		if f.by >= 0 {
-			cells[f.by] = NoFormula(cells[f.by])
+		cells := f.cells(total, line, func(_ *Column, a bill.Amount) string { return a.Decimal() })
+		for i := range cells {
+			cells[i] = NoFormula(cells[i]) // a currency is a text of others, too
 		}
 		if err := c.write(cells); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -30,6 +31,9 @@ func TestCSV(t *testing.T) {
 			t.Errorf("WriteCSV(%q, %+v) = %v", tt.part, tt.o, err)
 		}
 		golden(t, tt.file, b.Bytes())
+		if !utf8.Valid(b.Bytes()) {
+			t.Errorf("%s is not UTF-8", tt.file)
+		}
 	}
 }
 

@@ -104,22 +104,23 @@ func (k footKey) order() string {
 }
 
 // cells are the texts of a line of the foot: the word, the currency in the columns
-// that have the currency of a sum, and the sums as number writes them.
-func (f *foot) cells(word string, line *footLine, money func(bill.Amount) string, count func(int64) string) []string {
+// that have the currency of a sum, and the sums as number writes them; a count is
+// an amount of no currency.
+func (f *foot) cells(word string, line *footLine, number func(*Column, bill.Amount) string) []string {
 	out := make([]string, len(f.columns))
 	out[0] = word
 	for i, sum := range line.sums {
-		switch c := &f.columns[i]; {
-		case sum == nil:
-		case c.Kind == Count:
-			out[i] = count(*sum)
-			if f.by >= 0 {
-				f.name(out, f.by, word, line.currency)
-			}
-		default:
-			out[i] = money(bill.Amount{Currency: line.currency, Value: *sum})
-			f.name(out, c.Currency, word, line.currency)
+		if sum == nil {
+			continue
 		}
+		c := &f.columns[i]
+		if c.Kind == Count {
+			out[i] = number(c, bill.Amount{Value: *sum})
+			f.name(out, f.by, word, line.currency)
+			continue
+		}
+		out[i] = number(c, bill.Amount{Currency: line.currency, Value: *sum})
+		f.name(out, c.Currency, word, line.currency)
 	}
 	return out
 }

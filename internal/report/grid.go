@@ -48,7 +48,8 @@ func (g *Grid) Row(texts ...string) { g.w.AppendRow(cells(texts)) }
 func (g *Grid) String() string { return g.w.Render() + "\n" }
 
 // Printable makes control characters visible: names come from elsewhere, and a
-// terminal would obey them.
+// terminal would obey them. In a workbook an end of a line would be printed across
+// the row below, and XML cannot hold most of them.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 )
 
@@ -47,7 +46,7 @@ func (n names) sheetName(name string) string {
 			return '-'
 		}
 		return r
-	}, readable(name))
+	}, Printable(name))
 	name = strings.Trim(shorten(name, maxSheetName), "' ")
 	if name == "" {
 		name = "Sheet"
@@ -68,15 +67,4 @@ func (n names) tableName(name string) string {
 		return '_'
 	}, name)
 	return n.unique("table_"+name, "_", 200)
-}
-
-// readable replaces what XML cannot hold, and control characters that it can: an
-// end of a line in a name would be printed across the row below.
-func readable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == 0xfffe || r == 0xffff {
-			return '\ufffd'
-		}
-		return r
-	}, s)
 }

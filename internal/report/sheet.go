@@ -34,6 +34,7 @@ type partSheets struct {
 	row  int    // the next one; rows are counted from 1, and the first is the head
 
 	asText []bool // columns in which a number is a text
+	odd    []bool // columns of currencies that a formula cannot tell apart
 	cut    bool   // a text was too long for a cell
 }
 
@@ -45,7 +46,7 @@ type span struct {
 
 // part writes a part.
 func (b *book) part(p *Part) error {
-	s := &partSheets{book: b, part: p, asText: make([]bool, len(p.Columns)), titles: p.heads()}
+	s := &partSheets{book: b, part: p, asText: make([]bool, len(p.Columns)), odd: make([]bool, len(p.Columns)), titles: p.heads()}
 	sums, err := p.each(s.take)
 	if err != nil {
 		return err
@@ -238,6 +239,11 @@ func (s *partSheets) remark() {
 	for i, is := range s.asText {
 		if is {
 			note("%s: a number of more than %d digits, which Excel cannot hold exactly, stands here as text", s.titles[i], maxDigits)
+		}
+	}
+	for i, is := range s.odd {
+		if is {
+			note("%s: its sums are values, because a formula could not tell its currencies apart", s.titles[i])
 		}
 	}
 	if s.cut {

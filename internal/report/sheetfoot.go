@@ -29,7 +29,7 @@ func (s *partSheets) foot(sums *foot) error {
 			return nil
 		}
 		s.row++
-		empty, err := s.cell(readable(s.part.Empty), style{format: textFormat})
+		empty, err := s.cell(Printable(s.part.Empty), style{format: textFormat})
 		if err != nil {
 			return err
 		}
@@ -76,8 +76,7 @@ func (s *partSheets) sums(f *foot, line *footLine) error {
 		sums = append(sums, c)
 	}
 	texts := func(word string) []string {
-		none := func(bill.Amount) string { return "" }
-		return f.cells(word, line, none, func(int64) string { return "" })
+		return f.cells(word, line, func(*Column, bill.Amount) string { return "" })
 	}
 	top := s.row
 	if err := s.footRow(texts(total), sums, style{bold: true, over: true}, func(c *sumCell) (string, any) { return c.formula, c.exact }); err != nil || !live {
@@ -106,7 +105,7 @@ func (s *partSheets) footRow(texts []string, sums []sumCell, look style, value f
 		}
 		l := look
 		l.format, l.apart = textFormat, s.part.apart(i)
-		cell, err := s.cell(any(readable(t)), l)
+		cell, err := s.cell(any(Printable(t)), l)
 		if err != nil {
 			return err
 		}
@@ -179,6 +178,8 @@ func (s *partSheets) sumCell(f *foot, line *footLine, column int, sum int64) sum
 		if len(terms) > 1 {
 			out.all = "(" + out.all + ")"
 		}
+	default:
+		s.odd[column] = true
 	}
 	return out
 }

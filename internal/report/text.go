@@ -86,9 +86,11 @@ func (o *TextOptions) part(b *strings.Builder, r *Report, p *Part) error {
 		return err
 	}
 	for _, line := range foot.sorted() {
-		count := func(n int64) string { return o.number(strconv.FormatInt(n, 10)) }
-		money := func(a bill.Amount) string { return o.number(a.Decimal()) }
-		grid.Row(p.visible(foot.cells(total, line, money, count))...)
+		all := foot.cells(total, line, o.amount)
+		for i := range all {
+			all[i] = Printable(all[i]) // a currency is a text of others, too
+		}
+		grid.Row(p.visible(all)...)
 	}
 	switch {
 	case shown == 0 && p.Empty != "":
@@ -155,21 +157,26 @@ func (p *Part) visible(all []string) []string {
 func (o *TextOptions) cell(c *Column, row Row, i int) string {
 	switch v := row[i].(type) {
 	case int64:
-		s := strconv.FormatInt(v, 10)
+		a := bill.Amount{Value: v}
 		if c.Kind == Money {
-			a, _ := c.amount(row, i)
-			s = a.Decimal()
+			a, _ = c.amount(row, i)
 		}
-		if c.Signed && v > 0 {
-			s = "+" + s
-		}
-		return o.number(s)
+		return o.amount(c, a)
 	case time.Time:
 		return v.In(o.Zone).Format("2006-01-02 15:04:05 -07:00")
 	case string:
 		return Printable(v)
 	}
 	return c.None
+}
+
+// amount is an amount, or a count, which has no currency.
+func (o *TextOptions) amount(c *Column, a bill.Amount) string {
+	s := a.Decimal()
+	if c.Signed && a.Value > 0 {
+		s = "+" + s
+	}
+	return o.number(s)
 }
 
 func (o *TextOptions) number(s string) string {

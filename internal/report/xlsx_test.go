@@ -53,7 +53,7 @@ func dump(t *testing.T, book []byte) []byte {
 		must(err)
 		props, err := f.GetSheetProps(sheet)
 		must(err)
-		fmt.Fprintf(&b, "sheet %q visible %t, frozen %t at %s, merged %d, %s %d x %d, fit %t\n", sheet, visible, panes.Freeze, panes.TopLeftCell, len(merged),
+		fmt.Fprintf(&b, "sheet %q visible %t, frozen %t %d x %d at %s, merged %d, %s %d x %d, fit %t\n", sheet, visible, panes.Freeze, panes.XSplit, panes.YSplit, panes.TopLeftCell, len(merged),
 			*layout.Orientation, *layout.FitToWidth, *layout.FitToHeight, *props.FitToPage)
 		fmt.Fprintf(&b, "names%s\n", names[sheet])
 		for _, table := range tables {
