@@ -142,9 +142,10 @@ func (c *Column) value(row Row, i int) (any, style) {
 	case time.Time:
 		return stamp(v), style{format: textFormat}
 	case string:
-		if v != "" { // a formula that looks for empty cells finds none with an empty text
-			return c.textValue(v)
+		if v == "" {
+			return nil, style{} // a formula that looks for empty cells does not find an empty text
 		}
+		return c.textValue(v)
 	}
 	if c.None != "" {
 		return c.None, style{format: textFormat, grey: true, right: c.Kind.numeric()}

@@ -139,6 +139,16 @@ func (c *Column) amount(row Row, i int) (a bill.Amount, ok bool) {
 	return a, ok
 }
 
+// names reports whether a column has the currencies of another one.
+func (p *Part) names(column int) bool {
+	for i := range p.Columns {
+		if p.Columns[i].Kind == Money && p.Columns[i].Currency == column {
+			return true
+		}
+	}
+	return false
+}
+
 // stamp is a time for programs.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 

@@ -169,8 +169,8 @@ func (s *partSheets) write(row Row) error {
 	for i := range row {
 		c := &s.part.Columns[i]
 		value, look := c.value(row, i)
-		if value == nil {
-			continue
+		if value == nil || row[i] == nil && s.part.names(i) {
+			continue // where there is no currency, the formulas of the foot look for an empty cell
 		}
 		if v, isText := value.(string); isText {
 			var cut bool
