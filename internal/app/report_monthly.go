@@ -60,12 +60,10 @@ func (b *book) unbilled() ([]string, error) {
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	bills := fmt.Sprintf("%d bills have", n)
 	if n == 1 {
-		bills = "1 bill has"
+		return []string{"1 bill of these months has taken effect without a readable out_amount: what it spent is not in the books (the view bill_details has it, out_amount IS NULL)"}, nil
 	}
-	return []string{bills + " taken effect without a readable out_amount: what was spent with that is not in the books " +
-		"(months of the transactions; the view bill_details lists such bills: out_amount is NULL)"}, nil
+	return []string{fmt.Sprintf("%d bills of these months have taken effect without a readable out_amount: what they spent is not in the books (the view bill_details has them, out_amount IS NULL)", n)}, nil
 }
 
 // nobody is what people read where a bill names no merchant, card or budget account.
@@ -131,7 +129,7 @@ func (b *book) monthly(dimension string) (report.Part, error) {
 	}
 	columns := []report.Column{{Name: "month", Title: "month", Kind: report.Month}, {Name: "account", Title: "account"}}
 	columns = append(columns, nameColumns(dimension)...)
-	columns = append(columns, report.Column{Name: "currency", Title: "currency"}, report.Column{Name: "closed", Title: "state"})
+	columns = append(columns, report.Column{Name: "currency", Title: "currency"}, report.Column{Name: "state", Title: "state"})
 	columns = append(columns, sumColumns(len(columns)-2)...)
 	return report.Part{
 		Name: "monthly", Title: "By month and " + dimension, Columns: columns, Empty: "nothing is posted",
