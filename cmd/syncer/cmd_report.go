@@ -17,6 +17,11 @@ var reports = []func(*globals) *cobra.Command{
 	newFailuresCmd,
 	newFxCmd,
 	newPostingsCmd,
+	newOpenCmd,
+	newRefundsCmd,
+	newAccrualsCmd,
+	newChangesCmd,
+	newAdjustmentsCmd,
 	newCompletenessCmd,
 }
 
@@ -35,9 +40,9 @@ each. Days and months are those of the [report] timezone. "syncer report NAME --
 says what is in one.
 
 The reports of the books (monthly, merchants, cards, postings) count a posting in
-the month in which it took effect; failures and fx go by the day of the transaction.
-Before a report is made, the books are brought up to date with the bills that are
-stored.
+the month in which it took effect; failures, fx and refunds go by the day of the
+transaction. Before a report is made, the books are brought up to date with the bills
+that are stored.
 
 In CSV amounts are plain decimal numbers, and a text that a spreadsheet would take
 for a formula gets a ' in front; --plain leaves texts as they are and has no foot,

@@ -54,7 +54,7 @@ func (b *book) accrualTotals(month Month) report.Part {
 	return report.Part{
 		Name: "totals", Title: "By account and status", Empty: noAccruals,
 		Columns: []report.Column{
-			{Name: "account", Title: "account"}, {Name: "bill_status", Title: "status"}, {Name: "currency", Title: "currency"},
+			{Name: "account", Title: "account"}, {Name: "bill_status", Title: "status", None: nobody}, {Name: "currency", Title: "currency"},
 			{Name: "bills", Title: "bills", Kind: report.Count, Sum: true},
 			{Name: "without_amount", Title: "without amount", Kind: report.Count, Sum: true},
 			{Name: "accrued", Title: "accrued", Kind: report.Money, Currency: 2, Sum: true},
@@ -84,9 +84,9 @@ func (b *book) accrualTotals(month Month) report.Part {
 			}
 			return sorted(groups, func(k groupKey, s *sum) error {
 				if k[2] == "" {
-					return row(report.Row{k[0], orNone(k[1]), nil, s.bills, s.without, nil, s.cleared, nil})
+					return row(report.Row{k[0], some(k[1]), nil, s.bills, s.without, nil, s.cleared, nil})
 				}
-				return row(report.Row{k[0], orNone(k[1]), k[2], s.bills, s.without, s.accrued, s.cleared, s.difference})
+				return row(report.Row{k[0], some(k[1]), k[2], s.bills, s.without, s.accrued, s.cleared, s.difference})
 			})
 		},
 	}
@@ -138,10 +138,10 @@ func accrue(a *store.Accrual) accrued {
 func (b *book) accrualLines(month Month) report.Part {
 	columns := append([]report.Column{
 		{Name: "line_id", Title: "line", Kind: report.ID}, {Name: "date", Title: b.dayTitle("date"), Kind: report.Date}, {Name: "kind", Title: "kind"},
-		{Name: "account", Title: "account"}, {Name: "bill_status", Title: "status"}, {Name: "known_status", Title: "as known", Data: true},
+		{Name: "account", Title: "account"}, {Name: "bill_status", Title: "status", None: nobody}, {Name: "known_status", Title: "as known", Data: true},
 		{Name: "transaction_date", Title: "transaction", Kind: report.Date},
 		{Name: "order_no", Title: "order", Kind: report.ID}, {Name: "bill_no", Title: "bill", Kind: report.ID},
-		{Name: "bill_id", Title: "bill_id", Kind: report.ID, Data: true}, {Name: "merchant", Title: "merchant"},
+		{Name: "bill_id", Title: "bill_id", Kind: report.ID, Data: true}, {Name: "merchant", Title: "merchant", None: nobody},
 	}, cardColumns()...)
 	n := len(columns)
 	columns = append(columns,
@@ -166,12 +166,12 @@ func accrualRows(month Month, a *store.Accrual, row func(report.Row) error) erro
 	digits := strings.ReplaceAll(string(month), "-", "")
 	line := func(id, date, kind string, amount any) report.Row {
 		traded, tradeCurrency := moneyCells(a.Trade)
-		return report.Row{id, date, kind, a.Account, orNone(a.Status), orNone(a.Known), a.Date, a.OrderNo, orNone(a.BillNo), fmt.Sprint(a.ID),
-			orNone(a.Merchant), orNone(a.CardLast4), orNone(a.AssetID), amount, l.currency, traded, tradeCurrency}
+		return report.Row{id, date, kind, a.Account, some(a.Status), some(a.Known), a.Date, a.OrderNo, some(a.BillNo), fmt.Sprint(a.ID),
+			some(a.Merchant), some(a.CardLast4), some(a.AssetID), amount, l.currency, traded, tradeCurrency}
 	}
 	cleared, clearedCurrency := moneyCells(a.Spend)
 	err := row(append(line(a.Key+"-ACC"+digits, month.Last(), "accrual", l.amount),
-		orNone(a.ClearedOn), cleared, clearedCurrency, l.difference, orNone(l.note)))
+		some(a.ClearedOn), cleared, clearedCurrency, l.difference, some(l.note)))
 	if amount, ok := l.amount.(int64); ok && err == nil { // what is not accrued is not reversed
 		err = row(append(line(a.Key+"-REV"+digits, month.Add(1).First(), "reversal", -amount), nil, nil, nil, nil, nil))
 	}

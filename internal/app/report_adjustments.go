@@ -82,7 +82,7 @@ func (b *book) adjustments() report.Part {
 		{Name: "account", Title: "account"}, {Name: "order_no", Title: "order", Kind: report.ID}, {Name: "bill_no", Title: "bill", Kind: report.ID},
 		{Name: "line_id", Title: "line", Kind: report.ID}, {Name: "kind", Title: "kind"},
 		{Name: "amount", Title: "amount", Kind: report.Money, Currency: 10, Sum: true}, {Name: "currency", Title: "currency"},
-		{Name: "merchant", Title: "merchant"},
+		{Name: "merchant", Title: "merchant", None: nobody},
 	}
 	columns = append(append(columns, cardColumns()...), report.Column{Name: "reason", Title: "reason"},
 		report.Column{Name: "closed_at", Title: "closed (UTC)", Kind: report.Time})
@@ -94,8 +94,8 @@ func (b *book) adjustments() report.Part {
 				if a.Late {
 					why = "late"
 				}
-				return row(report.Row{a.Month, why, a.PostingDate, a.EffectDate, a.Account, a.OrderNo, orNone(a.BillNo), a.LineID, string(a.Kind),
-					a.Amount.Value, a.Amount.Currency, orNone(a.Merchant), orNone(a.CardLast4), orNone(a.AssetID), a.Reason, report.At(a.ClosedAt)})
+				return row(report.Row{a.Month, why, a.PostingDate, a.EffectDate, a.Account, a.OrderNo, some(a.BillNo), a.LineID, string(a.Kind),
+					a.Amount.Value, a.Amount.Currency, some(a.Merchant), some(a.CardLast4), some(a.AssetID), a.Reason, report.At(a.ClosedAt)})
 			})
 		},
 	}

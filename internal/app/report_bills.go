@@ -12,20 +12,12 @@ import (
 	"billsync/internal/store"
 )
 
-// orNone is the cell of a text that may be missing.
-func orNone(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
 // moneyCells are the cells of an amount, which may be missing, and of its currency.
 func moneyCells(a *bill.Amount) (value, currency any) {
 	if a == nil {
 		return nil, nil
 	}
-	return a.Value, orNone(a.Currency)
+	return a.Value, some(a.Currency)
 }
 
 // cardColumns are the columns of a card: what people know it by and its id.

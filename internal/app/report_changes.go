@@ -135,11 +135,11 @@ func (b *book) changedBills(since time.Time) report.Part {
 	columns := append([]report.Column{
 		{Name: "kind", Title: "kind"}, {Name: "account", Title: "account"}, {Name: "transaction_date", Title: b.dayTitle("date"), Kind: report.Date},
 		{Name: "order_no", Title: "order", Kind: report.ID}, {Name: "bill_no", Title: "bill", Kind: report.ID},
-		{Name: "bill_id", Title: "bill_id", Kind: report.ID, Data: true}, {Name: "merchant", Title: "merchant"},
+		{Name: "bill_id", Title: "bill_id", Kind: report.ID, Data: true}, {Name: "merchant", Title: "merchant", None: nobody},
 	}, cardColumns()...)
 	n := len(columns)
 	columns = append(columns,
-		report.Column{Name: "status_before", Title: "status before", Data: true}, report.Column{Name: "bill_status", Title: "status"},
+		report.Column{Name: "status_before", Title: "status before", Data: true}, report.Column{Name: "bill_status", Title: "status", None: nobody},
 		report.Column{Name: "changes", Title: "what changed"},
 		report.Column{Name: "effect", Title: "effect", Kind: report.Money, Currency: n + 4, Sum: true}, report.Column{Name: "currency", Title: "currency"},
 		report.Column{Name: "moved_at", Title: "when (UTC)", Kind: report.Time})
@@ -161,8 +161,8 @@ func changeRows(c *store.BillChange, row func(report.Row) error) error {
 	}
 	line := func(what string, effect *bill.Amount) error {
 		value, currency := moneyCells(effect)
-		return row(report.Row{changeKind(c), c.Account, c.Date, c.OrderNo, orNone(c.BillNo), fmt.Sprint(c.ID), orNone(c.Merchant), orNone(c.CardLast4),
-			orNone(c.AssetID), orNone(c.StatusThen), orNone(c.Status), what, value, currency, report.At(at)})
+		return row(report.Row{changeKind(c), c.Account, c.Date, c.OrderNo, some(c.BillNo), fmt.Sprint(c.ID), some(c.Merchant), some(c.CardLast4),
+			some(c.AssetID), some(c.StatusThen), some(c.Status), what, value, currency, report.At(at)})
 	}
 	var first *bill.Amount
 	if len(c.Effect) > 0 {

@@ -55,7 +55,7 @@ func (b *book) openAges() report.Part {
 	return report.Part{
 		Name: "ages", Title: "Uncleared bills by status and age", Empty: "every bill is cleared",
 		Columns: []report.Column{
-			{Name: "account", Title: "account"}, {Name: "bill_status", Title: "status"}, {Name: "age", Title: "age"},
+			{Name: "account", Title: "account"}, {Name: "bill_status", Title: "status", None: nobody}, {Name: "age", Title: "age"},
 			{Name: "bills", Title: "bills", Kind: report.Count, Sum: true},
 			{Name: "out_amount", Title: "amount", Kind: report.Money, Currency: 5, Sum: true}, {Name: "out_currency", Title: "currency"},
 		},
@@ -89,7 +89,7 @@ func (b *book) openAges() report.Part {
 				if k[2] != "" {
 					amount = s.amount
 				}
-				return row(report.Row{k[0], orNone(k[1]), name, s.bills, amount, orNone(k[2])})
+				return row(report.Row{k[0], some(k[1]), name, s.bills, amount, some(k[2])})
 			})
 		},
 	}
@@ -99,8 +99,8 @@ func (b *book) openAges() report.Part {
 func (b *book) openBills() report.Part {
 	columns := append([]report.Column{
 		{Name: "account", Title: "account"}, {Name: "transaction_date", Title: b.dayTitle("date"), Kind: report.Date},
-		{Name: "age_days", Title: "days", Kind: report.Count}, {Name: "bill_status", Title: "status"},
-		{Name: "order_no", Title: "order", Kind: report.ID}, {Name: "bill_no", Title: "bill", Kind: report.ID}, {Name: "merchant", Title: "merchant"},
+		{Name: "age_days", Title: "days", Kind: report.Count}, {Name: "bill_status", Title: "status", None: nobody},
+		{Name: "order_no", Title: "order", Kind: report.ID}, {Name: "bill_no", Title: "bill", Kind: report.ID}, {Name: "merchant", Title: "merchant", None: nobody},
 	}, cardColumns()...)
 	n := len(columns)
 	columns = append(columns,
@@ -117,8 +117,8 @@ func (b *book) openBills() report.Part {
 				}
 				traded, tradeCurrency := moneyCells(o.Trade)
 				out, outCurrency := moneyCells(o.Out)
-				return row(report.Row{o.Account, o.Date, days, orNone(o.Status), o.OrderNo, orNone(o.BillNo), orNone(o.Merchant),
-					orNone(o.CardLast4), orNone(o.AssetID), traded, tradeCurrency, out, outCurrency, report.At(o.At)})
+				return row(report.Row{o.Account, o.Date, days, some(o.Status), o.OrderNo, some(o.BillNo), some(o.Merchant),
+					some(o.CardLast4), some(o.AssetID), traded, tradeCurrency, out, outCurrency, report.At(o.At)})
 			})
 		},
 	}

@@ -110,8 +110,8 @@ func refundCurrency(r *store.Refund) string {
 func (b *book) refundBills() report.Part {
 	columns := append([]report.Column{
 		{Name: "account", Title: "account"}, {Name: "transaction_date", Title: b.dayTitle("date"), Kind: report.Date},
-		{Name: "bill_status", Title: "status"}, {Name: "order_no", Title: "order", Kind: report.ID}, {Name: "bill_no", Title: "bill", Kind: report.ID},
-		{Name: "merchant", Title: "merchant"},
+		{Name: "bill_status", Title: "status", None: nobody}, {Name: "order_no", Title: "order", Kind: report.ID}, {Name: "bill_no", Title: "bill", Kind: report.ID},
+		{Name: "merchant", Title: "merchant", None: nobody},
 	}, cardColumns()...)
 	n := len(columns)
 	columns = append(columns,
@@ -136,7 +136,7 @@ func (b *book) refundBills() report.Part {
 // currency that came back.
 func refundRows(r *store.Refund, row func(report.Row) error) error {
 	about := func() report.Row {
-		return report.Row{r.Account, r.Date, orNone(r.Status), r.OrderNo, orNone(r.BillNo), orNone(r.Merchant), orNone(r.CardLast4), orNone(r.AssetID)}
+		return report.Row{r.Account, r.Date, some(r.Status), r.OrderNo, some(r.BillNo), some(r.Merchant), some(r.CardLast4), some(r.AssetID)}
 	}
 	var days, reasons []string
 	for _, l := range r.Returns {
@@ -148,8 +148,8 @@ func refundRows(r *store.Refund, row func(report.Row) error) error {
 	if len(r.Received) > 0 {
 		received, receivedCurrency = moneyCells(&r.Received[0])
 	}
-	err := row(append(about(), expected, expectedCurrency, received, receivedCurrency, left, orNone(r.SpentOn),
-		orNone(strings.Join(slices.Compact(days), ", ")), orNone(strings.Join(reasons, "; ")), orNone(refundNote(r))))
+	err := row(append(about(), expected, expectedCurrency, received, receivedCurrency, left, some(r.SpentOn),
+		some(strings.Join(slices.Compact(days), ", ")), some(strings.Join(reasons, "; ")), some(refundNote(r))))
 	for i := 1; i < len(r.Received) && err == nil; i++ {
 		received, receivedCurrency = moneyCells(&r.Received[i])
 		err = row(append(about(), nil, nil, received, receivedCurrency, nil, nil, nil, nil, "also came back"))
