@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -42,6 +43,9 @@ func (g *globals) checkOutput(cmd *cobra.Command, o *report.Output) error {
 
 // writeReport writes a report as it is asked for, and says where a workbook is.
 func (g *globals) writeReport(r *report.Report, o *report.Output) error {
+	// Reports have time, and should not take more memory the longer they are; a sync
+	// lets more garbage pile up.
+	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	out := &begun{w: g.stdout}
 	err := o.Write(out, r, report.TextOptions{Separators: isTerminal(g.stdout), Zone: g.zone})
 	g.summed = g.summed || o.JSON && out.any // the document says how it ended

@@ -26,13 +26,13 @@ type groupSum struct {
 // are names.
 func (b *book) periodSums(dimension string) ([]groupSum, error) {
 	sums := map[nameGroup]*groupSum{}
-	err := b.MonthSums(dimension, b.accounts, b.span(), func(s *store.MonthSum) error {
-		g := nameGroup{s.Name, s.Currency}
+	err := b.NameSums(dimension, b.accounts, b.span(), func(name, currency string, s *store.BookSum) error {
+		g := nameGroup{name, currency}
 		if sums[g] == nil {
 			sums[g] = &groupSum{nameGroup: g}
 		}
-		if err := sums[g].Add(&s.BookSum); err != nil {
-			return fmt.Errorf("%s %s: %w", s.Name, s.Currency, err)
+		if err := sums[g].Add(s); err != nil {
+			return fmt.Errorf("%s %s: %w", name, currency, err)
 		}
 		return nil
 	})

@@ -137,7 +137,10 @@ func BenchmarkBooks(b *testing.B) {
 				return tx.MonthSums("account", nil, store.MonthSpan{}, func(*store.MonthSum) error { return nil })
 			}},
 			{"merchants-quarter-ms", func(tx *store.Tx) error {
-				return tx.MonthSums("merchant", nil, store.MonthSpan{From: "2026-01", To: "2026-03"}, func(*store.MonthSum) error { return nil })
+				return tx.NameSums("merchant", nil, store.MonthSpan{From: "2026-01", To: "2026-03"}, func(string, string, *store.BookSum) error { return nil })
+			}},
+			{"failures-year-ms", func(tx *store.Tx) error {
+				return tx.FailureGroups("account", nil, store.MonthSpan{From: "2025-06"}, func(*store.FailureGroup) error { return nil })
 			}},
 		} {
 			at := time.Now()

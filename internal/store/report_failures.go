@@ -23,15 +23,18 @@ func (t *Tx) FailureGroups(dimension string, accounts []string, months MonthSpan
 	if err != nil {
 		return err
 	}
-	name, join := "s.name", ""
+	name, join := "g.name", ""
 	if dimension == "merchant" {
-		name, join = "coalesce(m.merchant, s.name)", "LEFT JOIN merchants m ON m.merchant_name = s.name"
+		name, join = "coalesce(m.merchant, g.name)", "LEFT JOIN merchants m ON m.merchant_name = g.name"
 	}
 	from, to := months.bounds()
 	return t.each("reading sums of failed payments", `
-		SELECT `+name+`, s.fail_code, s.currency, s.failures, s.settled, s.purchases, s.unpaid, s.unpaid_amount
-		FROM failure_sums s `+join+`
-		WHERE s.dimension = ?1 AND s.month BETWEEN ?2 AND ?3 AND (?4 IS NULL OR s.account IN (SELECT value FROM json_each(?4)))`,
+		WITH g AS MATERIALIZED (
+			SELECT name, fail_code, currency, sum(failures) AS failures, sum(settled) AS settled, sum(purchases) AS purchases, sum(unpaid) AS unpaid, sum(unpaid_amount) AS unpaid_amount
+			FROM failure_sums
+			WHERE dimension = ?1 AND month BETWEEN ?2 AND ?3 AND (?4 IS NULL OR account IN (SELECT value FROM json_each(?4)))
+			GROUP BY name, fail_code, currency)
+		SELECT `+name+`, g.fail_code, g.currency, g.failures, g.settled, g.purchases, g.unpaid, g.unpaid_amount FROM g `+join,
 		[]any{dimension, from, to, list}, func(row []driver.Value) error {
 			c := columns{row: row}
 			g := FailureGroup{c.text(0), c.text(1), c.text(2), FailureSum{c.int(3), c.int(4), c.int(5), c.int(6), c.int(7)}}

@@ -68,6 +68,37 @@ func (t *Tx) MonthSums(dimension string, accounts []string, months MonthSpan, fn
 	})
 }
 
+// NameSums calls fn with the sums of the books of some months together, by name and
+// currency; of a merchant with several names, one after the other. The dimension is
+// merchant, card or budget. Within fn nothing else may be asked of the Tx.
+func (t *Tx) NameSums(dimension string, accounts []string, months MonthSpan, fn func(name, currency string, s *BookSum) error) error {
+	list, err := textList(accounts)
+	if err != nil {
+		return err
+	}
+	name, join := "g.name", ""
+	if dimension == "merchant" {
+		name, join = "coalesce(m.merchant, g.name)", "LEFT JOIN merchants m ON m.merchant_name = g.name"
+	}
+	from, to := months.bounds()
+	return t.each("reading sums", `
+		WITH g AS MATERIALIZED (
+			SELECT name, currency, sum(postings) AS postings, sum(spends) AS spends, sum(spent) AS spent, sum(returned) AS returned, sum(reversed) AS reversed, sum(adjusted) AS adjusted
+			FROM book_sums
+			WHERE dimension = ?1 AND month BETWEEN ?2 AND ?3 AND (?4 IS NULL OR account IN (SELECT value FROM json_each(?4)))
+			GROUP BY name, currency)
+		SELECT `+name+`, g.currency, g.postings, g.spends, g.spent, g.returned, g.reversed, g.adjusted FROM g `+join,
+		[]any{dimension, from, to, list}, func(row []driver.Value) error {
+			c := columns{row: row}
+			name, currency := c.text(0), c.text(1)
+			s := BookSum{c.int(2), c.int(3), c.int(4), c.int(5), c.int(6), c.int(7)}
+			if c.err != nil {
+				return c.err
+			}
+			return fn(name, currency, &s)
+		})
+}
+
 // SummedMonths returns the months that the sums of the books or of failed payments
 // are of, the latest first.
 func (t *Tx) SummedMonths() ([]string, error) {
