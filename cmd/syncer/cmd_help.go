@@ -116,6 +116,10 @@ Tables
   inbox          notifications that could not be placed when they came
   runs           one row per run
   cardholders    requests for cardholders made from here, and what came of them
+  postings       the books: what each bill did to them, line by line; never changed
+  closes         the months that are closed
+  book_sums, failure_sums  sums by month, made anew when something in it changed
+  merchants      merchants' names, and what rules make of them
 
 Views
   bill_details              live bills with decimal amounts and the failure's meaning
@@ -125,6 +129,11 @@ Views
   open_bills                bills whose last word is not spoken
   orders_with_several_bills orders that hold more than one bill
   coverage                  per account: proved from, proved to, complete or not
+  posting_details           postings with the bill each is about
+  monthly_books             what the books of each month came to; merchant_books and
+                            card_books: the same by merchant and card
+  monthly_failures          failed payments by month and reason, and what became of them
+  closed_months             what closed months came to
 
 Times are UTC text, YYYY-MM-DDTHH:MM:SS.sssZ; transaction_date and months are in the
 [report] timezone. A bill the API no longer lists stays, with withdrawn_at set.
