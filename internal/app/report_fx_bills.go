@@ -69,58 +69,93 @@ func (x *exchange) deviating(day time.Time, row func(report.Row) error) error {
 	if err != nil {
 		return err
 	}
-	medians := map[currencyPair]*big.Rat{}
+	medians := map[currencyPair]*median{}
 	for p, list := range rates {
-		medians[p] = books.Median(list)
+		exact := books.Median(list)
+		about, _ := exact.Float64()
+		scale, _ := books.Scale(p.trade, p.out).Float64()
+		medians[p] = &median{exact, about, scale}
 	}
+	limit, _ := x.above.Float64()
 	return x.ExchangeBills(x.accounts, day, next, func(b *store.ExchangeBill) error {
-		if r := x.judge(b, medians[pairOf(&b.Exchange)]); r != nil {
+		m := medians[pairOf(&b.Exchange)]
+		if m.explains(b, limit) {
+			return nil
+		}
+		if r := x.judge(b, m); r != nil {
 			return row(r)
 		}
 		return nil
 	})
 }
 
+// A median is that of the rates of a pair on a day.
+type median struct {
+	exact        *big.Rat
+	about, scale float64 // scale is between smallest and whole units
+}
+
+// explains reports whether a bill certainly needs no looking at. What it does not
+// explain is calculated exactly.
+func (m *median) explains(b *store.ExchangeBill, limit float64) bool {
+	rate, ok := books.RateOf(b.Trade, b.Out)
+	if m == nil || !ok || !rate.Surely(m.about, limit) {
+		return false
+	}
+	if b.Rate == "" {
+		return true
+	}
+	said, ok := books.AboutRate(b.Rate)
+	return ok && (rate.Surely(said/m.scale, limit) || rate.Surely(said, limit))
+}
+
 // judge returns the row of a bill that needs looking at; nil for others.
-func (x *exchange) judge(b *store.ExchangeBill, median *big.Rat) report.Row {
-	p := pairOf(&b.Exchange)
+func (x *exchange) judge(b *store.ExchangeBill, m *median) report.Row {
 	var remarks []string
-	var rate, said, off, middle, offMiddle any
-	said = some(b.Rate)
-	implied, ok := books.RateOf(b.Trade, b.Out)
-	if ok {
-		rate = p.rate(implied.Ratio())
-	} else if b.Out.Value != 0 {
+	var said, middle books.Deviation
+	rate, ok := books.RateOf(b.Trade, b.Out)
+	if !ok && b.Out.Value != 0 {
 		remarks = append(remarks, "nothing was traded")
 	}
 	if b.Rate != "" {
 		given, readable := books.ParseRate(b.Rate)
-		switch {
-		case !readable:
+		if !readable {
 			remarks = append(remarks, "the API's rate cannot be read")
-		case ok:
-			d := books.DeviateFromSaid(b.Trade, b.Out, given)
-			off = percentText(d.Of, 2)
-			if d.Beyond(x.above) {
+		} else if ok {
+			said = books.DeviateFromSaid(b.Trade, b.Out, given)
+			if said.Beyond(x.above) {
 				remarks = append(remarks, "differs from the API's rate")
 			}
 		}
 	}
-	if ok && median != nil {
-		middle = p.rate(median)
-		d := books.Deviate(b.Trade, b.Out, median)
-		if d.Of != nil {
-			offMiddle = percentText(d.Of, 2)
-		}
-		if d.Beyond(x.above) {
+	if ok && m != nil {
+		middle = books.Deviate(b.Trade, b.Out, m.exact)
+		if middle.Beyond(x.above) {
 			remarks = append(remarks, "differs from the day's median")
 		}
 	}
 	if len(remarks) == 0 {
 		return nil
 	}
+	p := pairOf(&b.Exchange)
+	var shown, median any
+	if ok {
+		shown = p.rate(rate.Ratio())
+	}
+	if ok && m != nil {
+		median = p.rate(m.exact)
+	}
 	return report.Row{
 		b.Date, report.At(b.At), b.Account, b.BillID, b.OrderNo, some(b.BillNo), some(b.Status), some(b.Merchant), some(b.AssetID), some(b.CardLast4),
-		b.Trade.Value, b.Trade.Currency, b.Out.Value, b.Out.Currency, rate, said, off, middle, offMiddle, strings.Join(remarks, "; "),
+		b.Trade.Value, b.Trade.Currency, b.Out.Value, b.Out.Currency,
+		shown, some(b.Rate), offCell(said), median, offCell(middle), strings.Join(remarks, "; "),
 	}
+}
+
+// offCell is a deviation in per cent; empty if there is none to tell.
+func offCell(d books.Deviation) any {
+	if d.Of == nil {
+		return nil
+	}
+	return percentText(d.Of, 2)
 }

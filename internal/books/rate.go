@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"billsync/internal/bill"
@@ -26,6 +27,15 @@ func RateOf(trade, out bill.Amount) (Rate, bool) {
 		return Rate{-out.Value, -trade.Value}, true
 	}
 	return Rate{out.Value, trade.Value}, true
+}
+
+// Surely reports whether a rate is no more than a limit away from another one above
+// zero, as far as that can be told without an exact calculation: most rates need
+// none then. If it cannot be told, or is not so, it is false.
+func (r Rate) Surely(near, limit float64) bool {
+	const doubt = 1e-9 // a million times as much as rounding comes to
+	off := math.Abs(float64(r.billed)/float64(r.traded)/near - 1)
+	return near > 0 && off+doubt < limit
 }
 
 // Zero reports whether nothing was billed.
@@ -127,6 +137,15 @@ func ParseRate(text string) (rate *big.Rat, ok bool) {
 	}
 	rate, ok = new(big.Rat).SetString(text)
 	return rate, ok && rate.Sign() > 0
+}
+
+// AboutRate is ParseRate for [Rate.Surely].
+func AboutRate(text string) (rate float64, ok bool) {
+	if !decimal.MatchString(text) {
+		return 0, false
+	}
+	rate, err := strconv.ParseFloat(text, 64)
+	return rate, err == nil && rate > 0
 }
 
 // A Deviation is how far what was billed is from what a rate says.

@@ -137,3 +137,40 @@ func TestDeviations(t *testing.T) {
 		t.Errorf("2 cents more than nothing are %+v, want something beyond all limits", d)
 	}
 }
+
+// What is sure without an exact calculation is so with one.
+func TestSurely(t *testing.T) {
+	t.Parallel()
+	sure := 0
+	rapid.Check(t, func(t *rapid.T) {
+		traded, billed := rapid.Int64Range(1, 1e15).Draw(t, "traded"), rapid.Int64Range(-1e6, 1e15).Draw(t, "billed")
+		trade, out := money("USD", traded), money("USD", billed)
+		text := books.Significant(big.NewRat(max(billed, 1), traded), rapid.IntRange(1, 12).Draw(t, "digits"))
+		percent := rapid.Int64Range(0, 1000).Draw(t, "hundredths")
+		limit := big.NewRat(percent, 10000)
+		about, _ := limit.Float64()
+		near, ok := books.AboutRate(text)
+		exact, ok2 := books.ParseRate(text)
+		if ok != ok2 {
+			t.Fatalf("AboutRate(%q) and ParseRate do not agree", text)
+		}
+		if !ok {
+			return // more than 20 places
+		}
+		rate, _ := books.RateOf(trade, out)
+		if rate.Surely(near, about) {
+			sure++
+			if d := books.Deviate(trade, out, exact); new(big.Rat).Abs(d.Of).Cmp(limit) > 0 {
+				t.Fatalf("%d for %d is surely within %s of %s, and is %s off", billed, traded, limit, text, d.Of.FloatString(12))
+			}
+		}
+	})
+	if sure < 10 {
+		t.Errorf("of all rates %d are sure", sure)
+	}
+	for _, text := range []string{"", "0", "-1", "x", "1/3"} {
+		if _, ok := books.AboutRate(text); ok {
+			t.Errorf("AboutRate(%q) takes it", text)
+		}
+	}
+}
