@@ -147,7 +147,7 @@ func (b *book) accrualLines(month Month) report.Part {
 	columns = append(columns,
 		report.Column{Name: "amount", Title: "amount", Kind: report.Money, Currency: n + 1, Sum: true}, report.Column{Name: "currency", Title: "currency"},
 		report.Column{Name: "trade_amount", Title: "traded", Kind: report.Money, Currency: n + 3}, report.Column{Name: "trade_currency", Title: "currency"},
-		report.Column{Name: "cleared_date", Title: "cleared", Kind: report.Date},
+		report.Column{Name: "cleared_date", Title: "cleared on", Kind: report.Date},
 		report.Column{Name: "cleared_amount", Title: "cleared", Kind: report.Money, Currency: n + 6, Sum: true}, report.Column{Name: "cleared_currency", Title: "currency"},
 		report.Column{Name: "difference", Title: "difference", Kind: report.Money, Currency: n + 1, Sum: true, Signed: true},
 		report.Column{Name: "note", Title: "note"})

@@ -85,7 +85,7 @@ func (b *book) adjustments() report.Part {
 		{Name: "merchant", Title: "merchant", None: nobody},
 	}
 	columns = append(append(columns, cardColumns()...), report.Column{Name: "reason", Title: "reason"},
-		report.Column{Name: "closed_at", Title: "closed (UTC)", Kind: report.Time})
+		report.Column{Name: "closed_at", Title: "closed", Kind: report.Time})
 	return report.Part{
 		Name: "adjustments", Title: "Postings", Columns: columns, Empty: noAdjustments,
 		Rows: func(row func(report.Row) error) error {

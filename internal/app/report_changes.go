@@ -142,7 +142,7 @@ func (b *book) changedBills(since time.Time) report.Part {
 		report.Column{Name: "status_before", Title: "status before", Data: true}, report.Column{Name: "bill_status", Title: "status", None: nobody},
 		report.Column{Name: "changes", Title: "what changed"},
 		report.Column{Name: "effect", Title: "effect", Kind: report.Money, Currency: n + 4, Sum: true}, report.Column{Name: "currency", Title: "currency"},
-		report.Column{Name: "moved_at", Title: "when (UTC)", Kind: report.Time})
+		report.Column{Name: "moved_at", Title: "when", Kind: report.Time})
 	return report.Part{
 		Name: "bills", Title: "Bills that moved", Columns: columns, Empty: noChanges,
 		Notes: []string{"a bill that moved the books in several currencies has a line for each; when: the last change, of a late one when it was first seen"},

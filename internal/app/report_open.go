@@ -71,7 +71,7 @@ func (b *book) openAges() report.Part {
 				if o.Out != nil {
 					out = *o.Out
 				}
-				s := group(groups, groupKey{o.Account, o.Status, out.Currency, fmt.Sprint(place)})
+				s := group(groups, groupKey{o.Account, o.Status, fmt.Sprint(place), out.Currency})
 				s.bills++
 				return addAll("open bills of "+o.Account, &s.amount, out.Value)
 			})
@@ -81,15 +81,15 @@ func (b *book) openAges() report.Part {
 			return sorted(groups, func(k groupKey, s *sum) error {
 				name := oldest
 				for i, a := range ages {
-					if k[3] == fmt.Sprint(i) {
+					if k[2] == fmt.Sprint(i) {
 						name = a.name
 					}
 				}
 				var amount any
-				if k[2] != "" {
+				if k[3] != "" {
 					amount = s.amount
 				}
-				return row(report.Row{k[0], some(k[1]), name, s.bills, amount, some(k[2])})
+				return row(report.Row{k[0], some(k[1]), name, s.bills, amount, some(k[3])})
 			})
 		},
 	}
@@ -106,7 +106,7 @@ func (b *book) openBills() report.Part {
 	columns = append(columns,
 		report.Column{Name: "trade_amount", Title: "traded", Kind: report.Money, Currency: n + 1}, report.Column{Name: "trade_currency", Title: "currency"},
 		report.Column{Name: "out_amount", Title: "amount", Kind: report.Money, Currency: n + 3, Sum: true}, report.Column{Name: "out_currency", Title: "currency"},
-		report.Column{Name: "transaction_time", Title: "time (UTC)", Kind: report.Time, Data: true})
+		report.Column{Name: "transaction_time", Title: "time", Kind: report.Time, Data: true})
 	return report.Part{
 		Name: "bills", Title: "Uncleared bills, the oldest first", Columns: columns, Empty: "every bill is cleared",
 		Rows: func(row func(report.Row) error) error {
