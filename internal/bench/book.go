@@ -144,6 +144,8 @@ func (b *book) appendBill(h history, account, i int) {
 	d = t.AppendFormat(d, "2006-01-02T15:04:05-07:00")
 	d = append(d, `","merchantName":"`...)
 	d = append(d, m.name...)
+	d = append(d, ' ') // a branch: some 400 merchants in all
+	d = strconv.AppendInt(d, int64(more>>24)%31, 10)
 	d = appendAmount(d, `","tradeAmount":`, m.currency, trade)
 	if status == refunded || status == partialRefund {
 		in := out

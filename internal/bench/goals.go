@@ -53,6 +53,7 @@ type report struct {
 const (
 	perSecond = "/s"
 	micros    = "µs"
+	millis    = "ms"
 	secs      = "s"
 	megabytes = "MB"
 	byteCount = "B"
@@ -167,6 +168,17 @@ func (b *bench) goals() []goal {
 	add(atMost("6a", "peak memory at "+few+" bills", megabytes, 120, small, "").unlessMissing(noPeak))
 	add(atMost("6b", "peak memory at "+instead(b.many.bills, b.meant.many)+" bills", "x that", 1.3, []float64{ratio(peak(&b.many), median(small))},
 		fmt.Sprintf("%.0f MB.", peak(&b.many))).unlessMissing(noPeak).fewerIf(fewerMany))
+
+	most := instead(b.most.bills, b.meant.most) + " bills"
+	for _, r := range b.books.reads {
+		add(atMost(r.number, r.name+", "+most, millis, 10, []float64{r.fast.Seconds() * 1e3},
+			fmt.Sprintf("The scan that it replaces: %.0f ms.", r.scan.Seconds()*1e3)).fewerIf(fewerMost))
+		add(atLeast(r.number+"'", "the same beside the scan", "x faster", 50, []float64{ratio(r.scan.Seconds(), r.fast.Seconds())}, "").fewerIf(fewerMost))
+	}
+	// The load made all sums once as well.
+	add(atMost("7d", "what keeps them fast, beside the load without", "x", 0.25,
+		[]float64{ratio(b.books.sums.CPU.Seconds(), b.most.CPU.Seconds()-b.books.sums.CPU.Seconds())},
+		fmt.Sprintf("All sums made anew: %.1f s of processor time; the load took %.1f s.", b.books.sums.CPU.Seconds(), b.most.CPU.Seconds())).fewerIf(fewerMost))
 
 	add(atLeast("8a", fmt.Sprintf("%s bills, the last %s stored", instead(b.most.bills, b.meant.most), part), "x first", 0.75, []float64{b.mostPace},
 		fmt.Sprintf("Their rate beside that of the first %s; the whole took %.0f s.", part, wall(b.most.usage))).fewerIf(fewerMost))

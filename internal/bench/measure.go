@@ -96,6 +96,7 @@ type bench struct {
 	mostPace float64 // the last part of it beside the first
 	mostPart int     // bills of a part
 	mostSize int64   // bytes
+	books    booksSample
 }
 
 // A round is what was measured in turn.
@@ -518,6 +519,10 @@ func (b *bench) loadMany(ctx context.Context, bills, part int) (got sample, pace
 	}
 	if part > 0 {
 		if pace, err = s.pace(ctx, part); err != nil {
+			return got, 0, err
+		}
+		b.tell("the books of %d bills", bills)
+		if b.books, err = s.books(ctx); err != nil {
 			return got, 0, err
 		}
 	}

@@ -106,6 +106,8 @@ func inUnit(unit string, v float64) string {
 	switch unit {
 	case secs:
 		return fmt.Sprintf("%.2f s", v)
+	case millis:
+		return fmt.Sprintf("%.1f ms", v)
 	case micros:
 		if v >= 1000 {
 			return fmt.Sprintf("%.1f ms", v/1000)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"fmt"
 	"maps"
@@ -206,23 +207,19 @@ func (z *summer) failures() error {
 	if err := z.t.exec("taking sums away", "DELETE FROM failure_sums WHERE dimension IN ('account', 'merchant', 'card') AND month = ?", z.month); err != nil {
 		return err
 	}
-	merchants := map[string]bool{}
 	for _, g := range slices.SortedFunc(maps.Keys(sums), failureKey.compare) {
 		s := sums[g]
-		err := z.t.exec("storing sums", `
+		err := z.t.insertSums(`
 			INSERT INTO failure_sums (dimension, month, account, name, fail_code, currency, failures, settled, purchases, unpaid, unpaid_amount)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			g.dimension, z.month, g.account, g.name, g.code, g.currency, s.Failures, s.Settled, s.Purchases, s.Unpaid, s.UnpaidAmount)
+			[]string{g.dimension, z.month, g.account, g.name, g.code, g.currency}, s.Failures, s.Settled, s.Purchases, s.Unpaid, s.UnpaidAmount)
 		if err != nil {
 			return err
 		}
-		if g.dimension == "merchant" {
-			merchants[g.name] = true
-		}
 	}
-	return z.nameAll(merchants)
+	return z.nameAll("failure_sums")
 }
 
 func (g failureKey) compare(h failureKey) int {
-	return slices.Compare([]string{g.dimension, g.account, g.name, g.code, g.currency}, []string{h.dimension, h.account, h.name, h.code, h.currency})
+	return cmp.Or(cmp.Compare(g.dimension, h.dimension), cmp.Compare(g.account, h.account), cmp.Compare(g.name, h.name), cmp.Compare(g.code, h.code), cmp.Compare(g.currency, h.currency))
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -219,30 +220,58 @@ func (z *summer) books() error {
 	if err := z.t.exec("taking sums away", "DELETE FROM book_sums WHERE dimension IN ('account', 'merchant', 'card', 'budget') AND month = ?", z.month); err != nil {
 		return err
 	}
-	merchants := map[string]bool{}
 	for _, g := range slices.SortedFunc(maps.Keys(sums), sumKey.compare) {
 		s := sums[g]
-		err := z.t.exec("storing sums", `
+		err := z.t.insertSums(`
 			INSERT INTO book_sums (dimension, month, account, name, currency, postings, spends, spent, returned, reversed, adjusted)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			g.dimension, z.month, g.account, g.name, g.currency, s.Postings, s.Spends, s.Spent, s.Returned, s.Reversed, s.Adjusted)
+			[]string{g.dimension, z.month, g.account, g.name, g.currency}, s.Postings, s.Spends, s.Spent, s.Returned, s.Reversed, s.Adjusted)
 		if err != nil {
 			return err
 		}
-		if g.dimension == "merchant" {
-			merchants[g.name] = true
-		}
 	}
-	return z.nameAll(merchants)
+	return z.nameAll("book_sums")
 }
 
-// nameAll makes sure that merchants have a name by the rules.
-func (z *summer) nameAll(merchants map[string]bool) error {
-	for _, raw := range slices.Sorted(maps.Keys(merchants)) {
-		if raw == "" {
+// insertSums stores a row of sums. There are many of them, and few texts.
+func (t *Tx) insertSums(query string, texts []string, sums ...int64) error {
+	d, err := t.direct(query)
+	if err != nil {
+		return fmt.Errorf("storing sums: %w", err)
+	}
+	d.begin()
+	for _, s := range texts {
+		if s == "" {
+			d.value("")
 			continue
 		}
-		if err := z.t.name(z.names, raw); err != nil {
+		d.often(s)
+	}
+	for _, n := range sums {
+		d.value(n)
+	}
+	if _, err := t.run(d); err != nil {
+		return fmt.Errorf("storing sums: %w", err)
+	}
+	return nil
+}
+
+// nameAll makes sure that the merchants in the month's sums have a name by the
+// rules.
+func (z *summer) nameAll(table string) error {
+	var raw []string
+	err := z.t.each("looking for merchants without a name", `
+		SELECT DISTINCT s.name FROM `+table+` s LEFT JOIN merchants m ON m.merchant_name = s.name
+		WHERE s.dimension = 'merchant' AND s.month = ? AND s.name <> '' AND m.merchant_name IS NULL`, []any{z.month}, func(row []driver.Value) error {
+		c := columns{row: row}
+		raw = append(raw, c.text(0))
+		return c.err
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range raw {
+		if err := z.t.name(z.names, r); err != nil {
 			return err
 		}
 	}
@@ -250,5 +279,5 @@ func (z *summer) nameAll(merchants map[string]bool) error {
 }
 
 func (g sumKey) compare(h sumKey) int {
-	return slices.Compare([]string{g.dimension, g.account, g.name, g.currency}, []string{h.dimension, h.account, h.name, h.currency})
+	return cmp.Or(cmp.Compare(g.dimension, h.dimension), cmp.Compare(g.account, h.account), cmp.Compare(g.name, h.name), cmp.Compare(g.currency, h.currency))
 }
