@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/xuri/excelize/v2"
 )
 
@@ -114,13 +115,20 @@ func (b *book) sheet(name string) (*excelize.StreamWriter, error) {
 	return b.f.NewStreamWriter(name)
 }
 
+// aboutWidth is the width of the column with texts on the first sheet, in letters;
+// lineHeight is how high a line in it is, in points.
+const (
+	aboutWidth = 90
+	lineHeight = 15
+)
+
 // about writes the first sheet, when all that is to be said is known.
 func (b *book) about(name string, r *Report) error {
 	sw, err := b.sheet(name)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(sw.SetColWidth(1, 1, 26), sw.SetColWidth(2, 2, 90), sw.SetColWidth(3, 3, 12)); err != nil {
+	if err := errors.Join(sw.SetColWidth(1, 1, 26), sw.SetColWidth(2, 2, aboutWidth), sw.SetColWidth(3, 3, 12)); err != nil {
 		return err
 	}
 	a := &aboutSheet{b: b, sw: sw}
@@ -164,6 +172,7 @@ func (a *aboutSheet) gap() { a.row++ }
 func (a *aboutSheet) line(s style, cells ...any) {
 	a.row++
 	row := make([]any, len(cells))
+	var height []excelize.RowOpts
 	for i, cell := range cells {
 		s := s
 		if n, ok := cell.(int); ok {
@@ -172,11 +181,16 @@ func (a *aboutSheet) line(s style, cells ...any) {
 			continue
 		}
 		s.format, s.wrap, s.right = textFormat, i == 1, i == 2
-		text, _ := cellText(fmt.Sprint(cell))
-		row[i] = a.cell(s, text)
+		said, _ := cellText(fmt.Sprint(cell))
+		row[i] = a.cell(s, said)
+		// Not every program makes room by itself for a text of several lines; words
+		// that do not fit leave a tenth of a line empty.
+		if n := text.StringWidthWithoutEscSequences(said)/(aboutWidth*9/10) + 1; s.wrap && n > 1 {
+			height = []excelize.RowOpts{{Height: min(float64(n*lineHeight), excelize.MaxRowHeight)}}
+		}
 	}
 	if a.err == nil {
-		a.err = a.sw.SetRow("A"+strconv.Itoa(a.row), row)
+		a.err = a.sw.SetRow("A"+strconv.Itoa(a.row), row, height...)
 	}
 }
 

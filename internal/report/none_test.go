@@ -47,3 +47,35 @@ func TestNone(t *testing.T) {
 		}
 	}
 }
+
+// A note of several lines has room for them: not every program makes it.
+func TestLongNote(t *testing.T) {
+	t.Parallel()
+	r := &report.Report{Title: "notes", Notes: []string{"short", strings.Repeat("long words ", 20), strings.Repeat("支付宝", 40)}}
+	var book bytes.Buffer
+	if err := report.WriteWorkbook(&book, r, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := excelize.OpenReader(&book)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	sheet := f.GetSheetList()[0]
+	var heights []float64
+	rows, err := f.GetRows(sheet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		h, err := f.GetRowHeight(sheet, i+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heights = append(heights, h)
+	}
+	n := len(heights)
+	if n < 3 || heights[n-3] != 15 || heights[n-2] != 45 || heights[n-1] != 45 {
+		t.Errorf("the rows are %v points high, want 15, 45 and 45 for the notes", heights)
+	}
+}
