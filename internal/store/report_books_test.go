@@ -645,3 +645,34 @@ func TestRefundsExpected(t *testing.T) {
 		"k too much: 1000USD [USD 11.00] -100USD 2026-01-05 2026-01-05 return 1100",
 	})
 }
+
+// What changed in the moment of the closing was known then, a millisecond later it
+// was not; "changes since the closing" begins with that millisecond.
+func TestAccrualsAtTheClosing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		after           time.Duration
+		accrued, change int
+	}{{-time.Millisecond, 0, 0}, {0, 0, 0}, {time.Millisecond, 1, 1}} {
+		s := withAccount(t)
+		ids := insert(t, s, spent("a", "WAITING_CLEARANCE", day(5), usd(100), nil))
+		c := store.Closing{Month: "2026-01", At: day(40), By: "me", Program: "test"}
+		if err := s.CloseMonth(t.Context(), &c, shouted{}, false); err != nil {
+			t.Fatal(err)
+		}
+		update(t, s, func(tx *store.Tx) error {
+			b := spent("a", "CANCELLED", day(5), usd(100), nil)
+			b.Hash = "cancelled"
+			return tx.UpdateBill(ids[0], b, 0, day(40).Add(tt.after), day(40).Add(tt.after), 2)
+		})
+		accrued, change := 0, 0
+		view(t, s, func(tx *store.Tx) error {
+			return cmp.Or(
+				tx.Accruals(nil, "2026-01", func(*store.Accrual) error { accrued++; return nil }),
+				tx.Changes(nil, c.At.Add(time.Millisecond), func(*store.BillChange) error { change++; return nil }))
+		})
+		if accrued != tt.accrued || change != tt.change {
+			t.Errorf("cancelled %s after the closing: %d accruals and %d changes, want %d and %d", tt.after, accrued, change, tt.accrued, tt.change)
+		}
+	}
+}
