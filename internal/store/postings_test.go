@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -316,4 +317,56 @@ func TestBooksMend(t *testing.T) {
 	check("mended", 0)
 	got := texts(t, s, "SELECT line_id, amount, posting_date FROM postings WHERE bill_id <> (SELECT bill_id FROM bills WHERE order_no = 'D') ORDER BY line_id")
 	equal(t, "the postings before and after", got, want)
+}
+
+// A database of the version before there were books gets them for all that is in
+// it, whatever interrupts that, and new bills are posted beside it.
+func TestBooksOfAnOlderDatabase(t *testing.T) {
+	t.Parallel()
+	schema, err := os.ReadFile("testdata/schema3.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "old.db")
+	db := raw(t, path)
+	execute(t, db, string(schema), `
+		INSERT INTO meta VALUES ('report_timezone', 'Asia/Shanghai');
+		INSERT INTO accounts (account, connected_customer_id, connected_account_id, history_start, created_at) VALUES ('main', '', '', '2024-01-01T00:00:00.000Z', '2024-01-01T00:00:00.000Z');
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5001)
+		INSERT INTO bills (account, order_no, ordinal, transaction_time, transaction_date, bill_status, out_amount, out_currency, in_amount, in_currency, merchant_name, asset_id,
+			last_update, first_seen_at, changed_at, read_at, run_id, content_hash, raw)
+		SELECT 'main', 'O' || i, 0, '2024-02-01T16:30:00.000Z', '2024-02-02',
+			CASE i % 3 WHEN 0 THEN 'SUCCESS' WHEN 1 THEN 'REFUNDED' ELSE 'FAILED' END, i, 'USD', CASE i % 3 WHEN 1 THEN i END, CASE i % 3 WHEN 1 THEN 'USD' END, 'Shop', 'C1',
+			CASE i % 3 WHEN 1 THEN '2024-03-31T16:00:00.000Z' END, '2024-05-01T00:00:00.000Z', '2024-05-01T00:00:00.000Z', '2024-05-01T00:00:00.000Z', 1, 'x', '{}' FROM n;
+		-- One waited first, and cleared on the second day of the books.
+		INSERT INTO bill_states (bill_id, valid_from, valid_to, bill_status, out_amount, out_currency, transaction_time, transaction_date, run_id, content_hash, raw)
+		VALUES (3, '2024-02-01T17:00:00.000Z', '2024-02-03T10:00:00.000Z', 'WAITING_CLEARANCE', 4, 'USD', '2024-02-01T16:30:00.000Z', '2024-02-02', 1, 'y', '{}');
+		UPDATE bills SET changed_at = '2024-02-03T10:00:00.000Z' WHERE bill_id = 3`)
+	db.Close()
+	s := openAt(t, path, shanghai)
+	if left, err := s.Unposted(t.Context()); err != nil || !left {
+		t.Fatalf("Unposted = %t, %v", left, err)
+	}
+	b := plain("NEW", day(3))
+	b.Status, b.Out = "SUCCESS", usd(77)
+	insert(t, s, b)
+	equal(t, "what is posted at once", texts(t, s, "SELECT line_id <> '', amount FROM postings"), []string{"1 -77"})
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := s.Post(stopped); !errors.Is(err, context.Canceled) {
+		t.Errorf("Post, stopped = %v", err)
+	}
+	post(t, s)
+	equal(t, "the postings and the present states", texts(t, s, postedNet), texts(t, s, presentNet))
+	equal(t, "days", texts(t, s, "SELECT kind, posting_date, count(*) FROM postings WHERE bill_id <= 5001 GROUP BY 1, 2 ORDER BY 1, 2"), []string{
+		"return 2024-04-01 1667", // when it changed last, in Shanghai
+		"spend 2024-02-02 3333",  // when it was bought: when it cleared nobody said
+		"spend 2024-02-03 1",     // when it was seen to have cleared
+	})
+	if got, err := s.CheckBooks(t.Context(), nil); err != nil || len(got.Findings) > 0 {
+		t.Errorf("CheckBooks = %+v, %v", got, err)
+	}
+	if left, err := s.Unposted(t.Context()); err != nil || left {
+		t.Errorf("Unposted afterwards = %t, %v", left, err)
+	}
 }

@@ -90,6 +90,15 @@ func (t *Tx) merchantRules() (version string, err error) {
 
 // rename makes the merchants' names anew if the rules are others than before.
 func (s *Store) rename(ctx context.Context, names Namer) error {
+	same := false
+	err := s.View(ctx, func(t *Tx) error {
+		have, err := t.merchantRules()
+		same = have == names.Version()
+		return err
+	})
+	if err != nil || same {
+		return err
+	}
 	return s.Update(ctx, func(t *Tx) error {
 		have, err := t.merchantRules()
 		if err != nil || have == names.Version() {
