@@ -742,7 +742,7 @@ SELECT s.month, s.account, s.currency, s.postings, s.spends, s.spent, s.returned
 FROM book_sums s LEFT JOIN currencies c ON c.currency = s.currency
 WHERE s.dimension = 'account';
 
--- The same by merchant, under the name that the rules give it.
+-- monthly_books by merchant, under the name that the rules give it.
 CREATE VIEW merchant_books AS
 SELECT s.month, s.account, coalesce(m.merchant, s.name) AS merchant, s.currency, sum(s.spends) AS spends,
        sum(s.spent) AS spent, sum(s.returned) AS returned, sum(s.reversed) AS reversed, sum(s.adjusted) AS adjusted,
@@ -751,7 +751,7 @@ FROM book_sums s LEFT JOIN merchants m ON m.merchant_name = s.name
 WHERE s.dimension = 'merchant'
 GROUP BY s.month, s.account, coalesce(m.merchant, s.name), s.currency;
 
--- The same by card.
+-- monthly_books by card.
 CREATE VIEW card_books AS
 SELECT s.month, s.account, s.name AS asset_id, s.currency, s.spends, s.spent, s.returned, s.reversed, s.adjusted,
        s.spent + s.returned + s.reversed + s.adjusted AS net
