@@ -69,23 +69,33 @@ type Dating struct {
 	Updated     time.Time // the provider's time of the last change
 	Since       time.Time // when we first saw it so
 	Withdrawn   time.Time
+
+	// Of the state before it: what its Updated was, and whether it was withdrawn.
+	Before time.Time
+	Back   bool
 }
 
 // Date sets the days of a state. A state came about when the provider says that
-// the bill last changed, else when we first saw it so. A bill that had taken
-// effect when we met it, without a word of when, did so when its transaction was
-// made (finance notes, part 3); so did one that was met when money had come back
-// already, since the last change was that. What the provider says is believed
-// between the transaction and the moment we saw it.
+// the bill last changed, if that is news against the state before, else when we
+// first saw it so. A bill that had taken effect when we met it, without a word of
+// when, did so when its transaction was made (finance notes, part 3); so did one
+// that was met when money had come back already, since the last change was that.
+// What the provider says is believed between the transaction and the moment we saw
+// it.
 func (s *State) Date(d Dating, zone *time.Location) {
-	day := func(t time.Time) string { return bill.DayText(t.In(zone)) }
+	day := func(t time.Time) string {
+		if t.After(d.Since) {
+			t = d.Since
+		}
+		return bill.DayText(t.In(zone))
+	}
 	at := d.Since
-	switch {
+	switch news := d.Updated.After(d.Before) && !d.Back; {
 	case !d.Withdrawn.IsZero():
 		at = d.Withdrawn
-	case !d.Updated.IsZero() && d.Updated.Before(d.Transaction), d.Updated.IsZero() && d.First:
+	case d.First && d.Updated.IsZero(), news && d.Updated.Before(d.Transaction):
 		at = d.Transaction
-	case !d.Updated.IsZero() && d.Updated.Before(d.Since):
+	case news:
 		at = d.Updated
 	}
 	s.Effect, s.SpentOn = day(at), ""

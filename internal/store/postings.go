@@ -331,8 +331,14 @@ func (b *posted) derive(key string, zone *time.Location) (lines []derived, from 
 	var runs []int64
 	for i := range b.states {
 		s := &b.states[i]
-		s.First = i == 0
+		if s.First = i == 0; !s.First {
+			before := &b.states[i-1]
+			s.Before, s.Back = before.Updated, before.State.Withdrawn
+		}
 		s.Date(s.Dating, zone)
+		if n := len(all); n > 0 {
+			s.Effect = max(s.Effect, all[n-1].Effect) // nothing is undone before it was done
+		}
 		next := books.Next(key, all, s.State)
 		all = append(all, next...)
 		for range next {
