@@ -490,6 +490,7 @@ CREATE TABLE kept_keys (
 CREATE TABLE dirty_months (
     month TEXT NOT NULL,                    -- YYYY-MM
     sums  TEXT NOT NULL CHECK (sums IN ('books', 'failures')),
+    mark  TEXT NOT NULL DEFAULT (hex(randomblob(8))),                         -- another one whenever the month changes
     PRIMARY KEY (month, sums)
 ) STRICT, WITHOUT ROWID;
 
@@ -511,8 +512,9 @@ CREATE TABLE book_sums (
 ) STRICT, WITHOUT ROWID;
 
 -- Failed payments, summed: of each month (of transaction_date) by account,
--- merchant and card. A payment that is tried several times within three days is
--- one purchase; it is paid if the last try succeeded.
+-- merchant and card. Tries to pay the same amount to the same merchant, each within
+-- three days of the one before, are one purchase; a failure is settled by a success
+-- within three days after it.
 CREATE TABLE failure_sums (
     dimension TEXT NOT NULL CHECK (dimension IN ('account', 'merchant', 'card')),
     month     TEXT NOT NULL,
@@ -523,7 +525,7 @@ CREATE TABLE failure_sums (
     failures  INTEGER NOT NULL,             -- payments that failed
     settled   INTEGER NOT NULL,             -- of these, followed by a success of the same purchase
     purchases INTEGER NOT NULL,             -- purchases whose first try is among them
-    unpaid    INTEGER NOT NULL,             -- of these purchases, how many were not paid in the end,
+    unpaid    INTEGER NOT NULL,             -- of these, how many were not paid within three days of the first try,
     unpaid_amount INTEGER NOT NULL,         -- and what they would have cost
     PRIMARY KEY (dimension, month, account, name, fail_code, currency)
 ) STRICT, WITHOUT ROWID;
@@ -558,7 +560,9 @@ CREATE TABLE closes (
     postings      INTEGER NOT NULL,         -- how many postings it has
     postings_hash TEXT NOT NULL,            -- SHA-256 over all of them; "syncer close --check" makes it again
     proved_at     TEXT,                     -- since when all of it was proved
-    program       TEXT NOT NULL             -- the version that closed it
+    program       TEXT NOT NULL,            -- the version that closed it
+    last_bill_id  INTEGER NOT NULL,         -- the last rows of bills and bill_states then: what came later is told by them,
+    last_state_id INTEGER NOT NULL          -- not by a clock, which may be wrong
 ) STRICT, WITHOUT ROWID;
 
 -- What a closed month came to, per account and currency.
@@ -712,20 +716,25 @@ HAVING count(*) > 1;
 
 -- The books, line by line: each posting with what it is about. Decimal amounts are
 -- text, as in bill_details. closed is 1 if nothing can be posted in its month any
--- more; late is 1 if it belongs to an earlier month, which was closed.
+-- more; late is 1 if it belongs to an earlier month, which was closed. Merchant, card
+-- and budget account of a line in a closed month are what they were when it was closed.
 CREATE VIEW posting_details AS
 SELECT p.line_id, p.bill_id, p.line, b.account, p.posting_date, p.effect_date, substr(p.posting_date, 1, 7) AS month, p.kind,
        CASE WHEN p.amount IS NULL THEN NULL
             WHEN c.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 100, abs(p.amount) % 100)
             WHEN c.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 1000, abs(p.amount) % 1000)
             ELSE CAST(p.amount AS TEXT) END AS amount_decimal,
-       p.amount, p.currency, b.order_no, b.bill_no, b.transaction_date, b.merchant_name, coalesce(m.merchant, b.merchant_name) AS merchant,
-       b.asset_id, b.card_last4, b.card_nick_name, b.budget_account_id, b.bill_status, p.reason, p.run_id,
+       p.amount, p.currency, b.order_no, b.bill_no, b.transaction_date,
+       CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END AS merchant_name, coalesce(m.merchant, CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END) AS merchant,
+       CASE WHEN k.bill_id IS NULL THEN b.asset_id ELSE k.asset_id END AS asset_id, CASE WHEN k.bill_id IS NULL OR k.asset_id IS b.asset_id THEN b.card_last4 END AS card_last4,
+       CASE WHEN k.bill_id IS NULL OR k.asset_id IS b.asset_id THEN b.card_nick_name END AS card_nick_name,
+       CASE WHEN k.bill_id IS NULL THEN b.budget_account_id ELSE k.budget_account_id END AS budget_account_id, b.bill_status, p.reason, p.run_id,
        EXISTS (SELECT 1 FROM closes x WHERE x.month = substr(p.posting_date, 1, 7)) AS closed,
        substr(p.effect_date, 1, 7) < substr(p.posting_date, 1, 7) AS late
 FROM postings p JOIN bills b ON b.bill_id = p.bill_id
 LEFT JOIN currencies c ON c.currency = p.currency
-LEFT JOIN merchants m ON m.merchant_name = b.merchant_name;
+LEFT JOIN kept_labels k ON k.bill_id = p.bill_id AND k.line = p.line
+LEFT JOIN merchants m ON m.merchant_name = CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END;
 
 -- What the books of each month came to, per account and currency. Read from sums,
 -- so it answers at once over millions of bills; current is 0 while bills that
@@ -746,7 +755,8 @@ WHERE s.dimension = 'account';
 CREATE VIEW merchant_books AS
 SELECT s.month, s.account, coalesce(m.merchant, s.name) AS merchant, s.currency, sum(s.spends) AS spends,
        sum(s.spent) AS spent, sum(s.returned) AS returned, sum(s.reversed) AS reversed, sum(s.adjusted) AS adjusted,
-       sum(s.spent + s.returned + s.reversed + s.adjusted) AS net
+       sum(s.spent + s.returned + s.reversed + s.adjusted) AS net,
+       NOT EXISTS (SELECT 1 FROM meta WHERE key = 'unposted') AND NOT EXISTS (SELECT 1 FROM dirty_months d WHERE d.month = s.month AND d.sums = 'books') AS current
 FROM book_sums s LEFT JOIN merchants m ON m.merchant_name = s.name
 WHERE s.dimension = 'merchant'
 GROUP BY s.month, s.account, coalesce(m.merchant, s.name), s.currency;
@@ -754,15 +764,23 @@ GROUP BY s.month, s.account, coalesce(m.merchant, s.name), s.currency;
 -- monthly_books by card.
 CREATE VIEW card_books AS
 SELECT s.month, s.account, s.name AS asset_id, s.currency, s.spends, s.spent, s.returned, s.reversed, s.adjusted,
-       s.spent + s.returned + s.reversed + s.adjusted AS net
+       s.spent + s.returned + s.reversed + s.adjusted AS net,
+       NOT EXISTS (SELECT 1 FROM meta WHERE key = 'unposted') AND NOT EXISTS (SELECT 1 FROM dirty_months d WHERE d.month = s.month AND d.sums = 'books') AS current
 FROM book_sums s WHERE s.dimension = 'card';
 
 -- Failed payments by month and reason, and what became of them; see failure_sums.
 CREATE VIEW monthly_failures AS
 SELECT s.month, s.account, s.fail_code, f.error_desc, f.category, f.advice, s.currency,
-       s.failures, s.settled, s.purchases, s.unpaid, s.unpaid_amount
+       s.failures, s.settled, s.purchases, s.unpaid, s.unpaid_amount,
+       NOT EXISTS (SELECT 1 FROM meta WHERE key = 'unposted') AND NOT EXISTS (SELECT 1 FROM dirty_months d WHERE d.month = s.month AND d.sums = 'failures') AS current
 FROM failure_sums s LEFT JOIN fail_reasons f ON f.error_code = s.fail_code
 WHERE s.dimension = 'account';
+
+-- Whether the four views above are up to date, and which months wait to be summed: a
+-- month that has no sums at all yet is not in them. The next sync or report makes them.
+CREATE VIEW books_state AS
+SELECT NOT EXISTS (SELECT 1 FROM meta WHERE key = 'unposted') AND NOT EXISTS (SELECT 1 FROM dirty_months) AS current,
+       (SELECT group_concat(month, ', ') FROM (SELECT DISTINCT month FROM dirty_months ORDER BY month)) AS waiting;
 
 -- What closed months came to, per account and currency.
 CREATE VIEW closed_months AS

@@ -90,7 +90,7 @@ func (a *App) makeReport(ctx context.Context, o BookOptions, build func(*book) (
 
 // readBooks opens the database for looking, with the books up to date. They are
 // brought there first if they are not, in short transactions beside whoever else
-// writes.
+// writes. In which time zone days are is not changed by a look.
 func (a *App) readBooks(ctx context.Context) (*store.Store, error) {
 	st, err := a.look(ctx)
 	if err != nil {
@@ -113,9 +113,13 @@ func (a *App) readBooks(ctx context.Context) (*store.Store, error) {
 	return a.look(ctx)
 }
 
-// current reports whether the books are those of the bills, in the time zone and
-// with the names of the configuration.
+// current reports whether the books are those of the bills, with the names of the
+// configuration. The error is an InputError if their days are those of another time
+// zone.
 func (a *App) current(ctx context.Context, st *store.Store) (bool, error) {
+	if err := a.sameZone(ctx, st); err != nil {
+		return false, err
+	}
 	names, err := a.names()
 	if err != nil {
 		return false, err
@@ -123,16 +127,22 @@ func (a *App) current(ctx context.Context, st *store.Store) (bool, error) {
 	if pending, err := st.Unposted(ctx); err != nil || pending {
 		return false, err
 	}
-	if summed, err := st.Summed(ctx, names.Version()); err != nil || !summed {
-		return false, err
-	}
-	same := false
-	err = st.View(ctx, func(t *store.Tx) error {
+	return st.Summed(ctx, names.Version())
+}
+
+// sameZone makes sure that the days of the database are those of the configuration.
+func (a *App) sameZone(ctx context.Context, st *store.Store) error {
+	return st.View(ctx, func(t *store.Tx) error {
 		zone, err := t.ReportZone()
-		same = err == nil && zone.String() == a.cfg.Report.Timezone.String()
-		return err
+		if err != nil || zone.String() == a.cfg.Report.Timezone.String() {
+			return err
+		}
+		if list, err := t.AccountNames(); err != nil || len(list) == 0 {
+			return err // nothing was ever synced
+		}
+		return &InputError{fmt.Sprintf("the days in the database are those of %s, and [report] timezone is %s", zone, a.cfg.Report.Timezone),
+			fmt.Sprintf("\"syncer sync\" brings the database over, unless a month is closed; or set [report] timezone to %q", zone)}
 	})
-	return same, err
 }
 
 // keepBooks opens the database for writing and brings the books up to date.
@@ -143,9 +153,6 @@ func (a *App) keepBooks(ctx context.Context) error {
 	}
 	defer a.logged("closing the database", st.Close)
 	st.ShareWrites(&a.writes)
-	if err := st.AdoptReportZone(ctx); err != nil {
-		return withCode(err)
-	}
 	return withCode(a.post(ctx, st))
 }
 

@@ -34,7 +34,7 @@ type Closing struct {
 // CloseMonth closes a month. The error is a Verdict of exit code 3 if the month is
 // not proved complete and force is not wanted; then nothing was closed.
 func (a *App) CloseMonth(ctx context.Context, o CloseOptions) (Closing, error) {
-	c := Closing{Closing: store.Closing{Month: string(o.Month), At: a.now(), By: strings.TrimSpace(o.By), Note: strings.TrimSpace(o.Note), Program: o.Program}}
+	c := Closing{Closing: store.Closing{Month: string(o.Month), At: a.now().UTC().Truncate(time.Millisecond), By: strings.TrimSpace(o.By), Note: strings.TrimSpace(o.Note), Program: o.Program}}
 	switch {
 	case o.Month > a.thisMonth():
 		return c, &InputError{fmt.Sprintf("%s has not begun yet", o.Month), "only months that are over are closed"}
@@ -45,16 +45,17 @@ func (a *App) CloseMonth(ctx context.Context, o CloseOptions) (Closing, error) {
 	if err != nil {
 		return c, err
 	}
+	err = a.sameZone(ctx, look)
 	a.logged("closing the database", look.Close)
+	if err != nil {
+		return c, err
+	}
 	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
 	if err != nil {
 		return c, withCode(err)
 	}
 	defer a.logged("closing the database", st.Close)
 	st.ShareWrites(&a.writes)
-	if err := st.AdoptReportZone(ctx); err != nil {
-		return c, withCode(err)
-	}
 	names, err := a.names()
 	if err != nil {
 		return c, err

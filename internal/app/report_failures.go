@@ -41,8 +41,8 @@ func (a *App) Failures(ctx context.Context, list bool, o BookOptions, write func
 			About: b.about(b.period()),
 			Notes: []string{
 				"months are those of the transactions",
-				"a purchase is the tries to pay the same amount to the same merchant, each within three days of the one before; it is paid if a try within that time succeeded, with whichever card",
-				"the unpaid amount is that of the purchases that were not paid",
+				"a purchase is the tries to pay the same amount to the same merchant, each within three days of the one before; a failure counts as paid later if a try within three days after it succeeded, with whichever card",
+				"the unpaid amount is that of the purchases that were not paid within three days of their first try: it may be less in truth, not more",
 			},
 			Parts: parts,
 		}, nil

@@ -36,7 +36,7 @@ func (b *book) postings() report.Part {
 	return report.Part{
 		Name: "postings", Title: "Postings", Empty: "nothing is posted",
 		Columns: []report.Column{
-			{Name: "posting_date", Title: "posted", Kind: report.Date},
+			{Name: "posting_date", Title: b.dayTitle("posted"), Kind: report.Date},
 			{Name: "effect_date", Title: "belongs to", Kind: report.Date, Data: true},
 			{Name: "account", Title: "account"},
 			{Name: "kind", Title: "kind"},
@@ -46,7 +46,7 @@ func (b *book) postings() report.Part {
 			{Name: "merchant", Title: "by the rules", Data: true},
 			{Name: "order_no", Title: "order", Kind: report.ID},
 			{Name: "transaction_date", Title: "bought", Kind: report.Date},
-			{Name: "asset_id", Title: "card", Kind: report.ID, Data: true},
+			{Name: "asset_id", Title: "card id", Kind: report.ID, Data: true},
 			{Name: "card_last4", Title: "card", Kind: report.ID},
 			{Name: "budget_account_id", Title: "budget account", Kind: report.ID, Data: true},
 			{Name: "reason", Title: "because"},

@@ -13,7 +13,7 @@ import (
 // or changed by somebody else: postings whose bill is stored anew under another key
 // are its own again, what is missing is posted, and all sums of open months are
 // made again by the next Sum. Nothing that is posted is changed or taken away, but
-// what stands there twice. It returns how many bills it looked after.
+// what stands there twice, and nothing at all in a closed month. It returns how many bills it looked after.
 func (s *Store) MendBooks(ctx context.Context) (mended int, err error) {
 	err = s.Update(ctx, func(t *Tx) error {
 		p, err := t.poster()
@@ -76,6 +76,18 @@ func (p *poster) adopt(orphans map[string]int64) error {
 		return err
 	}
 	for old, id := range found {
+		settled := false // a line of it stands in a closed month: it stays as it is
+		err := p.t.each("looking for closed months", `
+			SELECT 1 FROM postings p JOIN closes c ON c.month = substr(p.posting_date, 1, 7) WHERE p.bill_id = ? LIMIT 1`, []any{id}, func([]driver.Value) error {
+			settled = true
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if settled {
+			continue
+		}
 		for _, table := range []string{"postings", "kept_labels"} {
 			if err := p.t.exec("taking away what is there twice", "DELETE FROM "+table+" WHERE bill_id = ?", id); err != nil {
 				return err

@@ -50,7 +50,7 @@ func (s *Store) CloseMonth(ctx context.Context, c *Closing, names Namer, dry boo
 			return err
 		}
 		if at := closed[c.Month]; !at.IsZero() {
-			return &UsageError{fmt.Sprintf("%s is closed already, since %s", c.Month, text(at)),
+			return &UsageError{fmt.Sprintf("%s is closed already, since %s", c.Month, text(at.at)),
 				"what changed since is posted in the next open month: \"syncer report adjustments\""}
 		}
 		switch from, to, err := t.backlog(); {
@@ -65,8 +65,11 @@ func (s *Store) CloseMonth(ctx context.Context, c *Closing, names Namer, dry boo
 		if c.Totals, err = t.totals(c.Month); err != nil || dry {
 			return err
 		}
-		z := summer{t: t, month: c.Month, names: names} // what people will be shown of it from now on
-		if err := z.books(); err != nil {
+		z := summer{month: c.Month, names: names} // what people will be shown of it from now on
+		if err := z.read(t, "books"); err != nil {
+			return err
+		}
+		if err := z.write(t); err != nil {
 			return err
 		}
 		if err := t.exec("noting sums that are made", "DELETE FROM dirty_months WHERE month = ? AND sums = 'books'", c.Month); err != nil {
@@ -78,8 +81,8 @@ func (s *Store) CloseMonth(ctx context.Context, c *Closing, names Namer, dry boo
 
 func (t *Tx) saveClosing(c *Closing) error {
 	err := t.exec("closing a month", `
-		INSERT INTO closes (month, closed_at, closed_by, note, forced, open_points, postings, postings_hash, proved_at, program)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		INSERT INTO closes (month, closed_at, closed_by, note, forced, open_points, postings, postings_hash, proved_at, program, last_bill_id, last_state_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(bill_id), 0) FROM bills), (SELECT coalesce(max(state_id), 0) FROM bill_states))`,
 		c.Month, text(c.At), c.By, orNull(c.Note), c.Forced, orNull(c.OpenPoints), c.Postings, c.Hash, timeOrNull(c.ProvedAt), c.Program)
 	if err != nil {
 		return err
@@ -231,9 +234,11 @@ func (t *Tx) OpenPoints(month string, from, to time.Time) (points []string, err 
 	return points, nil
 }
 
-// unvalued selects bills that have taken effect, but nobody knows for how much.
+// unvalued selects bills that have taken effect, but nobody knows for how much, and
+// no person has accepted that.
 const unvalued = `SELECT b.bill_id FROM accounts a CROSS JOIN bills b
-	WHERE b.out_amount IS NULL AND b.withdrawn_at IS NULL AND b.bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED')`
+	WHERE b.out_amount IS NULL AND b.in_amount IS NULL AND b.withdrawn_at IS NULL AND b.bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED')
+	  AND NOT EXISTS (SELECT 1 FROM rejected_items r WHERE r.bill_id = b.bill_id AND r.accepted_at IS NOT NULL)`
 
 // RefreshedAt returns when an account's past was last read again; the zero time if
 // it never was.

@@ -195,21 +195,14 @@ func (t *Tx) failureSums(month string) (map[failureKey]*FailureSum, cardBills, e
 	return sums, cards, nil
 }
 
-// failures sums the failed payments of the month.
-func (z *summer) failures() error {
-	sums, cards, err := z.t.failureSums(z.month)
-	if err == nil {
-		err = z.t.keepCards(z.month, "failures", cards)
-	}
-	if err != nil {
+// writeFailures stores the sums of the month's failed payments.
+func (z *summer) writeFailures(t *Tx) error {
+	if err := t.exec("taking sums away", "DELETE FROM failure_sums WHERE dimension IN ('account', 'merchant', 'card') AND month = ?", z.month); err != nil {
 		return err
 	}
-	if err := z.t.exec("taking sums away", "DELETE FROM failure_sums WHERE dimension IN ('account', 'merchant', 'card') AND month = ?", z.month); err != nil {
-		return err
-	}
-	for _, g := range slices.SortedFunc(maps.Keys(sums), failureKey.compare) {
-		s := sums[g]
-		err := z.t.insertSums(`
+	for _, g := range slices.SortedFunc(maps.Keys(z.failures), failureKey.compare) {
+		s := z.failures[g]
+		err := t.insertSums(`
 			INSERT INTO failure_sums (dimension, month, account, name, fail_code, currency, failures, settled, purchases, unpaid, unpaid_amount)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			[]string{g.dimension, z.month, g.account, g.name, g.code, g.currency}, s.Failures, s.Settled, s.Purchases, s.Unpaid, s.UnpaidAmount)
@@ -217,7 +210,7 @@ func (z *summer) failures() error {
 			return err
 		}
 	}
-	return z.nameAll("failure_sums")
+	return z.nameAll(t, "failure_sums")
 }
 
 func (g failureKey) compare(h failureKey) int {

@@ -69,16 +69,18 @@ func (t *Tx) backlog() (from, to int64, err error) {
 // A poster posts bills within one transaction.
 type poster struct {
 	t      *Tx
-	closed map[string]time.Time // when months were closed
-	taken  map[string]int64     // keys of lines that are not what their bill's would be now
-	lines  int                  // written
+	closed map[string]closed
+	taken  map[string]int64 // keys of lines that are not what their bill's would be now
+	kept   map[int64]string // the same by bill
+	lines  int              // written
 	dirty  map[dirt]bool
 	inside struct{ from, to time.Time } // whose failures are noted as dirty
 	later  []int64                      // bills that changed and are posted before the commit
+	keyed  int                          // so many of these keep their keys for good
 }
 
 // A dirt is sums that have to be made anew: see dirty_months.
-type dirt struct{ month, sums string }
+type dirt struct{ month, sums, mark string }
 
 // poster returns the transaction's.
 func (t *Tx) poster() (*poster, error) {
@@ -93,8 +95,26 @@ func (t *Tx) poster() (*poster, error) {
 	if p.taken, err = t.keptKeys(); err != nil {
 		return nil, err
 	}
+	p.kept = map[int64]string{}
+	for key, id := range p.taken {
+		p.kept[id] = key
+	}
+	if err := t.sameZone(); err != nil {
+		return nil, err
+	}
 	t.posts = p
 	return p, nil
+}
+
+// sameZone makes sure that days are those of one time zone: another process may have
+// brought the database over to another one meanwhile.
+func (t *Tx) sameZone() error {
+	zone, err := t.ReportZone()
+	if err != nil || zone.String() == t.s.zone.String() {
+		return err
+	}
+	return &InputError{t.s.path, fmt.Sprintf("its days are those of %s by now, and this process counts by %s", zone, t.s.zone),
+		"start it again, with the [report] timezone that is meant"}
 }
 
 // noteChanged notes that a bill's postings may have to follow a change of it,
@@ -107,12 +127,20 @@ func (t *Tx) noteChanged(id int64) error {
 	return err
 }
 
+// markDirty marks sums. Each mark is another one: whoever sums the month without
+// keeping others from writing sees by it whether something changed meanwhile.
+const markDirty = `INSERT INTO dirty_months (month, sums) VALUES (?, ?)
+	ON CONFLICT (month, sums) DO UPDATE SET mark = hex(randomblob(8))`
+
 // settleBooks posts the changes of the transaction, and notes which sums are not
 // right any more.
 func (t *Tx) settleBooks() error {
 	p := t.posts
 	if p == nil {
 		return nil
+	}
+	if err := p.keepKeys(); err != nil {
+		return err
 	}
 	slices.Sort(p.later)
 	for _, id := range slices.Compact(p.later) {
@@ -121,7 +149,7 @@ func (t *Tx) settleBooks() error {
 		}
 	}
 	for d := range p.dirty {
-		if err := t.exec("noting sums to be made", "INSERT INTO dirty_months (month, sums) VALUES (?, ?) ON CONFLICT DO NOTHING", d.month, d.sums); err != nil {
+		if err := t.exec("noting sums to be made", markDirty, d.month, d.sums); err != nil {
 			return err
 		}
 	}
@@ -158,6 +186,9 @@ func (t *Tx) postNew(id int64, account string, b *bill.Bill, ordinal int, now ti
 	}
 	s.Date(books.Dating{First: true, Transaction: b.TransactionTime, Updated: b.LastUpdate, Since: now}, t.s.zone)
 	x := posted{id: id, account: account, orderNo: b.OrderNo, at: b.TransactionTime, ordinal: ordinal}
+	if err := p.keepKeys(); err != nil {
+		return err
+	}
 	key, err := p.keyOf(&x)
 	if err != nil {
 		return err
@@ -206,7 +237,7 @@ type stateOf struct {
 	books.State
 	books.Dating
 	labels labels
-	until  time.Time // when the next one was stored; zero for the present one
+	id     int64 // of the row of bill_states; 0: the present one
 	run    int64
 }
 
@@ -228,9 +259,9 @@ const (
 )
 
 var (
-	presentStates = "SELECT b.bill_id, b.changed_at, NULL, " + fmt.Sprintf(postColumns, "b") + `, b.account, b.order_no, b.ordinal
+	presentStates = "SELECT b.bill_id, b.changed_at, 0, " + fmt.Sprintf(postColumns, "b") + `, b.account, b.order_no, b.ordinal
 		FROM bills b WHERE b.bill_id BETWEEN ? AND ? ORDER BY b.bill_id`
-	earlierStates = "SELECT s.bill_id, s.valid_from, s.valid_to, " + fmt.Sprintf(postColumns, "s") + `
+	earlierStates = "SELECT s.bill_id, s.valid_from, s.state_id, " + fmt.Sprintf(postColumns, "s") + `
 		FROM bill_states s WHERE s.bill_id BETWEEN ? AND ? ORDER BY s.bill_id, s.state_id`
 )
 
@@ -246,7 +277,7 @@ func stateIn(c *columns) stateOf {
 		State:  books.State{Status: c.text(3), Out: amount(4), In: amount(6), Withdrawn: c.row[9] != nil},
 		Dating: books.Dating{Transaction: c.time(10), Updated: c.time(8), Since: c.time(1), Withdrawn: c.time(9)},
 		labels: labels{c.text(12), c.text(13), c.text(14)},
-		until:  c.time(2), run: c.int(11),
+		id:     c.int(2), run: c.int(11),
 	}
 }
 
@@ -375,13 +406,60 @@ func (p *poster) keyOf(b *posted) (string, error) {
 		if _, ok := p.taken[kept]; kept == key || ok {
 			return kept, nil
 		}
-		p.taken[kept] = b.id
-		return kept, p.t.exec("keeping a bill's key", "INSERT INTO kept_keys (line_key, bill_id) VALUES (?, ?) ON CONFLICT DO NOTHING", kept, b.id)
+		return kept, p.keepKey(kept, b.id)
+	}
+	if kept := p.kept[b.id]; kept != "" {
+		return kept, nil // it had lines before they were all dated anew
 	}
 	if id, ok := p.taken[key]; !ok || id == b.id {
 		return key, nil
 	}
 	return freeKey(p.taken, b.id, b.account, b.orderNo, b.at, b.ordinal+1000), nil
+}
+
+// keepKey keeps a key for a bill that is identified otherwise by now.
+func (p *poster) keepKey(key string, id int64) error {
+	p.taken[key], p.kept[id] = id, key
+	return p.t.exec("keeping a bill's key", "INSERT INTO kept_keys (line_key, bill_id) VALUES (?, ?) ON CONFLICT DO NOTHING", key, id)
+}
+
+// keepKeys keeps the keys of bills that changed in this transaction: one that comes
+// next may be identified now as they were before.
+func (p *poster) keepKeys() error {
+	for ; p.keyed < len(p.later); p.keyed++ {
+		if err := p.keepOld("WHERE p.line = 1 AND p.bill_id = ?", p.later[p.keyed]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepOld keeps the keys of those bills of a query that are identified otherwise by
+// now than their lines say.
+func (p *poster) keepOld(where string, args ...any) error {
+	old := map[string]int64{}
+	err := p.t.each("looking for bills' keys", `
+		SELECT p.bill_id, p.line_id, b.account, b.order_no, b.transaction_time, b.ordinal
+		FROM postings p JOIN bills b ON b.bill_id = p.bill_id `+where, args, func(row []driver.Value) error {
+		c := columns{row: row}
+		key, _, _ := strings.Cut(c.text(1), "-")
+		if key != books.Key(c.text(2), c.text(3), c.time(4), int(c.int(5))) {
+			old[key] = c.int(0)
+		}
+		return c.err
+	})
+	if err != nil {
+		return err
+	}
+	for key, id := range old {
+		if _, ok := p.taken[key]; ok {
+			continue
+		}
+		if err := p.keepKey(key, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // freeKey returns what the ids of a bill's lines begin with while it has none:
@@ -448,7 +526,7 @@ func (p *poster) date(effect string) string {
 func (p *poster) soilBooks(b *posted) {
 	for i := range b.have {
 		if month := b.have[i].date[:7]; p.closed[month].IsZero() {
-			p.dirty[dirt{month, "books"}] = true
+			p.dirty[dirt{month: month, sums: "books"}] = true
 		}
 	}
 }
@@ -461,47 +539,50 @@ func (p *poster) soilFailures(at time.Time) {
 	}
 	at = at.In(p.t.s.zone)
 	for _, near := range [...]time.Time{at, at.Add(-books.SettleLimit), at.Add(books.SettleLimit)} {
-		p.dirty[dirt{bill.DayText(near)[:7], "failures"}] = true
+		p.dirty[dirt{month: bill.DayText(near)[:7], sums: "failures"}] = true
 	}
 	first := time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, at.Location())
 	p.inside.from, p.inside.to = first.Add(books.SettleLimit), first.AddDate(0, 1, 0).Add(-books.SettleLimit)
 }
 
 // keepLabels keeps what the lines of a bill in closed months were summed by, if it
-// is something else by now.
+// is something else by now: the bill's state at the closing is the first that was
+// stored away after it.
 func (p *poster) keepLabels(b *posted) error {
 	now := b.states[len(b.states)-1].labels
 	for i := range b.have {
-		closedAt := p.closed[b.have[i].date[:7]]
-		if closedAt.IsZero() {
+		month := p.closed[b.have[i].date[:7]]
+		if month.IsZero() {
 			continue
 		}
-		for j := range b.states { // what it was then
-			s := &b.states[j]
-			if s.until.IsZero() || !s.until.After(closedAt) {
-				continue
-			}
-			if s.labels == now {
-				break
-			}
+		then := slices.IndexFunc(b.states, func(s stateOf) bool { return s.id == 0 || s.id > month.lastState })
+		if s := &b.states[then]; s.labels != now {
 			err := p.t.exec("keeping what a posting was summed by", `
 				INSERT INTO kept_labels (bill_id, line, merchant_name, asset_id, budget_account_id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 				b.id, i+1, orNull(s.labels.merchant), orNull(s.labels.card), orNull(s.labels.budget))
 			if err != nil {
 				return err
 			}
-			break
 		}
 	}
 	return nil
 }
 
-// closed returns when months were closed.
-func (t *Tx) closed() (map[string]time.Time, error) {
-	closed := map[string]time.Time{}
-	return closed, t.each("reading closed months", "SELECT month, closed_at FROM closes", nil, func(row []driver.Value) error {
+// A closed says when a month was closed, and what was there then.
+type closed struct {
+	at                  time.Time
+	lastBill, lastState int64 // the last rows of bills and bill_states
+}
+
+// IsZero reports whether the month is open.
+func (c closed) IsZero() bool { return c.at.IsZero() }
+
+// closed returns the closed months.
+func (t *Tx) closed() (map[string]closed, error) {
+	months := map[string]closed{}
+	return months, t.each("reading closed months", "SELECT month, closed_at, last_bill_id, last_state_id FROM closes", nil, func(row []driver.Value) error {
 		c := columns{row: row}
-		closed[c.text(0)] = c.time(1)
+		months[c.text(0)] = closed{c.time(1), c.int(2), c.int(3)}
 		return c.err
 	})
 }
@@ -516,10 +597,19 @@ func nextMonth(month string) string {
 }
 
 // unpost takes all postings and sums away, because the days they are for changed:
-// Post makes them again of what is stored. Only while no month is closed.
+// Post makes them again of what is stored, with the same ids. Only while no month is
+// closed.
 func (t *Tx) unpost() error {
+	p := &poster{t: t, kept: map[int64]string{}}
+	var err error
+	if p.taken, err = t.keptKeys(); err != nil {
+		return err
+	}
+	if err := p.keepOld("WHERE p.line = 1"); err != nil {
+		return err
+	}
 	for _, sql := range []string{
-		"DELETE FROM postings", "DELETE FROM dirty_months", "DELETE FROM book_sums", "DELETE FROM failure_sums", "DELETE FROM card_bills", "DELETE FROM kept_keys",
+		"DELETE FROM postings", "DELETE FROM dirty_months", "DELETE FROM book_sums", "DELETE FROM failure_sums", "DELETE FROM card_bills",
 		noteBacklog,
 	} {
 		if err := t.exec("beginning the books anew", sql); err != nil {

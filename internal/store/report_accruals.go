@@ -26,7 +26,8 @@ type Accrual struct {
 const spentPart = "(%[1]s.kind IN ('spend', 'adjustment') OR %[1]s.kind = 'reversal' AND %[1]s.amount > 0)"
 
 // accruals are the bills that are not in the books by the end of a day (?2), as
-// known at a moment (?4, NULL: now); ?3 is when that day is over.
+// known when ?4 was the last row of bill_states and ?5 that of bills (NULL: now); ?3 is
+// when that day is over.
 //
 // Whatever counts is one of three: still open now; open then, and changed since;
 // posted after that day. Each is found by an index. k is the state as known then,
@@ -36,14 +37,14 @@ var accruals = `WITH candidates AS (
 		WHERE b.withdrawn_at IS NULL AND coalesce(b.bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND')
 		  AND b.transaction_time < ?3
 		UNION
-		SELECT s.bill_id FROM bill_states s WHERE ?4 IS NOT NULL AND s.valid_to > ?4
+		SELECT s.bill_id FROM bill_states s WHERE ?4 IS NOT NULL AND s.state_id > ?4
 		UNION
 		SELECT p.bill_id FROM postings p INDEXED BY postings_date WHERE p.posting_date > ?2 AND p.kind = 'spend'
 	), known AS MATERIALIZED (
 		SELECT b.bill_id,
-		       CASE WHEN ?4 IS NULL OR b.changed_at <= ?4 THEN 0 ELSE (
-		           SELECT s.state_id FROM bill_states s
-		           WHERE s.bill_id = b.bill_id AND s.valid_from <= ?4 AND s.valid_to > ?4) END AS known_id,
+		       CASE WHEN b.bill_id > ?5 THEN NULL WHEN ?4 IS NULL THEN 0 ELSE coalesce((
+		           SELECT min(s.state_id) FROM bill_states s
+		           WHERE s.bill_id = b.bill_id AND s.state_id > ?4), 0) END AS known_id,
 		       CASE WHEN b.changed_at < ?3 THEN 0 ELSE coalesce((
 		           SELECT s.state_id FROM bill_states s
 		           WHERE s.bill_id = b.bill_id AND s.valid_from < ?3 ORDER BY s.valid_from DESC, s.state_id DESC LIMIT 1), (
@@ -65,12 +66,16 @@ var accruals = `WITH candidates AS (
 	  AND ` + inState("k", "known_id", "transaction_date") + ` <= ?2
 	  AND CASE coalesce(` + inState("k", "known_id", "bill_status") + `, '')
 	      WHEN 'FAILED' THEN 0 WHEN 'CANCELLED' THEN 0
-	      WHEN 'SUCCESS' THEN coalesce(f.posting_date > ?2, 0) WHEN 'PARTIAL_CANCEL' THEN coalesce(f.posting_date > ?2, 0)
-	      WHEN 'PARTIAL_REFUND' THEN coalesce(f.posting_date > ?2, 0) WHEN 'REFUNDED' THEN coalesce(f.posting_date > ?2, 0)
+	      WHEN 'SUCCESS' THEN ` + spentLater + ` WHEN 'PARTIAL_CANCEL' THEN ` + spentLater + `
+	      WHEN 'PARTIAL_REFUND' THEN ` + spentLater + ` WHEN 'REFUNDED' THEN ` + spentLater + `
 	      ELSE NOT EXISTS (
 	          SELECT 1 FROM postings p WHERE p.bill_id = b.bill_id AND p.posting_date <= ?2 AND ` + fmt.Sprintf(spentPart, "p") + `
 	          GROUP BY p.currency HAVING sum(p.amount) <> 0) END
 	ORDER BY b.account, b.transaction_time, b.bill_id`
+
+// spentLater says that an effective bill's spend is posted behind the day. Whatever
+// could not be read when it was known comes later and moves nothing.
+var spentLater = "coalesce(f.posting_date > ?2 AND (" + inState("k", "known_id", "out_amount") + ") IS NOT NULL, 0)"
 
 // inState is a column of a bill in a state of it; 0 is the present one.
 func inState(alias, id, column string) string {
@@ -112,7 +117,11 @@ func (t *Tx) Accruals(accounts []string, month string, fn func(*Accrual) error) 
 		return err
 	}
 	last := bill.DayText(end.AddDate(0, 0, -1))
-	return t.each("reading what is not cleared", accruals, []any{list, last, text(end), timeOrNull(closed[month])}, func(row []driver.Value) error {
+	var lastState, lastBill any
+	if c := closed[month]; !c.IsZero() {
+		lastState, lastBill = c.lastState, c.lastBill
+	}
+	return t.each("reading what is not cleared", accruals, []any{list, last, text(end), lastState, lastBill}, func(row []driver.Value) error {
 		c := columns{row: row}
 		a := Accrual{
 			BillInfo: c.info(), Known: c.text(infoCount + 3), Now: c.text(infoCount + 4), Gone: c.int(infoCount+5) != 0,

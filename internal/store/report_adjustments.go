@@ -27,8 +27,8 @@ type Adjusted struct {
 }
 
 // adjustments looks at the postings behind the first closed month alone. c is the
-// closed month in which a posting happened, d that of its bill's first posting.
-const adjustments = `SELECT coalesce(c.month, d.month) AS belongs_to, coalesce(c.closed_at, d.closed_at), p.posting_date, p.effect_date,
+// closed month in which a posting happened, e and d that in which its bill's first one happened, and is posted.
+const adjustments = `SELECT coalesce(c.month, e.month, d.month) AS belongs_to, coalesce(c.closed_at, e.closed_at, d.closed_at), p.posting_date, p.effect_date,
 	       b.account, b.order_no, b.bill_no, b.bill_id, p.line_id, p.kind, p.amount, p.currency,
 	       CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END,
 	       CASE WHEN k.bill_id IS NULL THEN b.asset_id ELSE k.asset_id END,
@@ -37,10 +37,11 @@ const adjustments = `SELECT coalesce(c.month, d.month) AS belongs_to, coalesce(c
 	JOIN bills b ON b.bill_id = p.bill_id
 	LEFT JOIN closes c ON c.month = substr(p.effect_date, 1, 7) AND c.month < substr(p.posting_date, 1, 7)
 	LEFT JOIN postings f ON f.bill_id = p.bill_id AND f.line = 1 AND p.line > 1
+	LEFT JOIN closes e ON e.month = substr(f.effect_date, 1, 7) AND e.month < substr(p.posting_date, 1, 7)
 	LEFT JOIN closes d ON d.month = substr(f.posting_date, 1, 7) AND d.month < substr(p.posting_date, 1, 7)
 	LEFT JOIN kept_labels k ON k.bill_id = p.bill_id AND k.line = p.line
 	WHERE p.posting_date >= ?2 AND (p.line > 1 OR p.effect_date < p.posting_date) AND ` + wantedAccount + `
-	  AND coalesce(c.month, d.month) BETWEEN ?3 AND ?4
+	  AND coalesce(c.month, e.month, d.month) BETWEEN ?3 AND ?4
 	ORDER BY 1, p.posting_date, b.account, p.line_id`
 
 // Adjustments calls fn with the postings that belong to closed months and stand in

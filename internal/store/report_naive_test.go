@@ -248,7 +248,7 @@ func (c *naive) counts(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	c.equal("bills without an amount", []string{fmt.Sprint(n)}, `SELECT count(*) FROM bills WHERE withdrawn_at IS NULL AND out_amount IS NULL
+	c.equal("bills without an amount", []string{fmt.Sprint(n)}, `SELECT count(*) FROM bills WHERE withdrawn_at IS NULL AND out_amount IS NULL AND in_amount IS NULL
 		AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED') AND `+c.where("substr(transaction_date, 1, 7)"))
 	months, err := tx.SummedMonths()
 	if err != nil {

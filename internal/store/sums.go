@@ -26,29 +26,41 @@ func (s *Store) Sum(ctx context.Context, names Namer) error {
 	if err := s.rename(ctx, names); err != nil {
 		return err
 	}
-	for {
+	for tries := 0; ; {
 		var next dirt
+		var z summer
 		err := s.View(ctx, func(t *Tx) (err error) {
-			next, err = t.dirt()
-			return err
+			if next, err = t.dirt(); err != nil || next.month == "" {
+				return err
+			}
+			// Reading a month takes long, and nobody is to wait for it.
+			z = summer{month: next.month, names: names}
+			return z.read(t, next.sums)
 		})
 		if err != nil || next.month == "" {
 			return err
 		}
+		done := false
 		err = s.Update(ctx, func(t *Tx) error {
-			z := summer{t: t, month: next.month, names: names}
-			if next.sums == "books" {
-				err = z.books()
-			} else {
-				err = z.failures()
+			// The mark is another one if somebody changed the month, or summed it,
+			// meanwhile. Whoever comes too late again and again reads it here.
+			n, err := t.affected("noting sums that are made", "DELETE FROM dirty_months WHERE month = ? AND sums = ? AND (mark = ? OR ?)", next.month, next.sums, next.mark, tries >= 3)
+			if err != nil || n == 0 {
+				return err
 			}
-			if err != nil {
-				return fmt.Errorf("summing %s: %w", next.month, err)
+			if tries >= 3 {
+				if err := z.read(t, next.sums); err != nil {
+					return err
+				}
 			}
-			return t.exec("noting sums that are made", "DELETE FROM dirty_months WHERE month = ? AND sums = ?", next.month, next.sums)
+			done = true
+			return z.write(t)
 		})
 		if err != nil {
 			return err
+		}
+		if tries++; done {
+			tries = 0
 		}
 	}
 }
@@ -71,9 +83,9 @@ func (s *Store) Summed(ctx context.Context, version string) (summed bool, err er
 // dirt returns a month whose sums are dirty, the latest first; the zero dirt if
 // there is none.
 func (t *Tx) dirt() (next dirt, err error) {
-	err = t.each("looking for sums to be made", "SELECT month, sums FROM dirty_months ORDER BY month DESC, sums LIMIT 1", nil, func(row []driver.Value) error {
+	err = t.each("looking for sums to be made", "SELECT month, sums, mark FROM dirty_months ORDER BY month DESC, sums LIMIT 1", nil, func(row []driver.Value) error {
 		c := columns{row: row}
-		next = dirt{c.text(0), c.text(1)}
+		next = dirt{c.text(0), c.text(1), c.text(2)}
 		return c.err
 	})
 	return next, err
@@ -131,11 +143,36 @@ func (t *Tx) name(names Namer, raw string) error {
 		WHERE (merchants.merchant, merchants.rule) IS NOT (excluded.merchant, excluded.rule)`, raw, name, rule)
 }
 
-// A summer sums a month.
+// A summer sums a month: it reads, and then writes what it read.
 type summer struct {
-	t     *Tx
-	month string
-	names Namer
+	month    string
+	names    Namer
+	sums     string // which
+	books    map[sumKey]*BookSum
+	failures map[failureKey]*FailureSum
+	cards    cardBills
+}
+
+func (z *summer) read(t *Tx, sums string) (err error) {
+	if z.sums = sums; sums == "books" {
+		z.books, z.cards, err = t.sums(z.month)
+	} else {
+		z.failures, z.cards, err = t.failureSums(z.month)
+	}
+	if err != nil {
+		return fmt.Errorf("summing %s: %w", z.month, err)
+	}
+	return nil
+}
+
+func (z *summer) write(t *Tx) error {
+	if err := t.keepCards(z.month, z.sums, z.cards); err != nil {
+		return err
+	}
+	if z.sums == "books" {
+		return z.writeBooks(t)
+	}
+	return z.writeFailures(t)
 }
 
 // A sumKey is a group of the books' sums.
@@ -217,21 +254,14 @@ func (t *Tx) sums(month string) (map[sumKey]*BookSum, cardBills, error) {
 	return sums, cards, err
 }
 
-// books sums the postings of the month.
-func (z *summer) books() error {
-	sums, cards, err := z.t.sums(z.month)
-	if err == nil {
-		err = z.t.keepCards(z.month, "books", cards)
-	}
-	if err != nil {
+// writeBooks stores the sums of the month's postings.
+func (z *summer) writeBooks(t *Tx) error {
+	if err := t.exec("taking sums away", "DELETE FROM book_sums WHERE dimension IN ('account', 'merchant', 'card', 'budget') AND month = ?", z.month); err != nil {
 		return err
 	}
-	if err := z.t.exec("taking sums away", "DELETE FROM book_sums WHERE dimension IN ('account', 'merchant', 'card', 'budget') AND month = ?", z.month); err != nil {
-		return err
-	}
-	for _, g := range slices.SortedFunc(maps.Keys(sums), sumKey.compare) {
-		s := sums[g]
-		err := z.t.insertSums(`
+	for _, g := range slices.SortedFunc(maps.Keys(z.books), sumKey.compare) {
+		s := z.books[g]
+		err := t.insertSums(`
 			INSERT INTO book_sums (dimension, month, account, name, currency, postings, spends, spent, returned, reversed, adjusted)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			[]string{g.dimension, z.month, g.account, g.name, g.currency}, s.Postings, s.Spends, s.Spent, s.Returned, s.Reversed, s.Adjusted)
@@ -239,7 +269,7 @@ func (z *summer) books() error {
 			return err
 		}
 	}
-	return z.nameAll("book_sums")
+	return z.nameAll(t, "book_sums")
 }
 
 // insertSums stores a row of sums. There are many of them, and few texts.
@@ -267,9 +297,9 @@ func (t *Tx) insertSums(query string, texts []string, sums ...int64) error {
 
 // nameAll makes sure that the merchants in the month's sums have a name by the
 // rules.
-func (z *summer) nameAll(table string) error {
+func (z *summer) nameAll(t *Tx, table string) error {
 	var raw []string
-	err := z.t.each("looking for merchants without a name", `
+	err := t.each("looking for merchants without a name", `
 		SELECT DISTINCT s.name FROM `+table+` s LEFT JOIN merchants m ON m.merchant_name = s.name
 		WHERE s.dimension = 'merchant' AND s.month = ? AND s.name <> '' AND m.merchant_name IS NULL`, []any{z.month}, func(row []driver.Value) error {
 		c := columns{row: row}
@@ -280,7 +310,7 @@ func (z *summer) nameAll(table string) error {
 		return err
 	}
 	for _, r := range raw {
-		if err := z.t.name(z.names, r); err != nil {
+		if err := t.name(z.names, r); err != nil {
 			return err
 		}
 	}

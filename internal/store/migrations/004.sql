@@ -38,6 +38,7 @@ CREATE TABLE kept_keys (
 CREATE TABLE dirty_months (
     month TEXT NOT NULL,
     sums  TEXT NOT NULL CHECK (sums IN ('books', 'failures')),
+    mark  TEXT NOT NULL DEFAULT (hex(randomblob(8))),
     PRIMARY KEY (month, sums)
 ) STRICT, WITHOUT ROWID;
 
@@ -95,7 +96,9 @@ CREATE TABLE closes (
     postings      INTEGER NOT NULL,
     postings_hash TEXT NOT NULL,
     proved_at     TEXT,
-    program       TEXT NOT NULL
+    program       TEXT NOT NULL,
+    last_bill_id  INTEGER NOT NULL,
+    last_state_id INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE close_totals (
