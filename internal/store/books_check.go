@@ -30,7 +30,7 @@ const maxFindings = 20
 func (s *Store) CheckBooks(ctx context.Context, progress func(done, total int)) (c BooksChecked, err error) {
 	err = s.View(ctx, func(t *Tx) error {
 		k := bookChecker{t: t, BooksChecked: &c, progress: progress}
-		for _, check := range []func() error{k.bills, k.orphans, k.lines, k.months, k.failures, k.closings} {
+		for _, check := range []func() error{k.bills, k.orphans, k.lines, k.days, k.months, k.failures, k.closings} {
 			if err := check(); err != nil {
 				return err
 			}
@@ -132,12 +132,26 @@ func (k *bookChecker) lines() error {
 		})
 }
 
+// days looks for postings whose days are none: no report has them.
+func (k *bookChecker) days() error {
+	return k.t.each("looking at the days of postings", `
+		SELECT line_id, posting_date, effect_date FROM postings
+		WHERE posting_date IS NOT date(posting_date) OR effect_date IS NOT date(effect_date) LIMIT ?`, []any{int64(maxFindings)}, func(row []driver.Value) error {
+		c := columns{row: row}
+		k.found("line "+c.text(0), "it is posted on %q for %q, and one of these is no day", c.text(1), c.text(2))
+		return c.err
+	})
+}
+
+// aMonth is whether a text is a month, as far as that matters here.
+const aMonth = "month IS strftime('%Y-%m', month || '-01')"
+
 // months compares the sums that are not marked as dirty with the rows.
 func (k *bookChecker) months() error {
 	var months []string
 	err := k.t.each("listing months", `
 		SELECT month FROM (SELECT month FROM book_sums UNION SELECT substr(posting_date, 1, 7) FROM postings)
-		WHERE month NOT IN (SELECT month FROM dirty_months WHERE sums = 'books') ORDER BY month`, nil, func(row []driver.Value) error {
+		WHERE `+aMonth+` AND month NOT IN (SELECT month FROM dirty_months WHERE sums = 'books') ORDER BY month`, nil, func(row []driver.Value) error {
 		c := columns{row: row}
 		months = append(months, c.text(0))
 		return c.err

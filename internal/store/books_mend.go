@@ -42,7 +42,7 @@ func (s *Store) MendBooks(ctx context.Context) (mended int, err error) {
 		return t.exec("noting sums to be made", `
 			INSERT OR IGNORE INTO dirty_months (month, sums)
 			SELECT DISTINCT month, 'books' FROM (SELECT substr(posting_date, 1, 7) AS month FROM postings UNION SELECT month FROM book_sums)
-			WHERE month NOT IN (SELECT month FROM closes)
+			WHERE `+aMonth+` AND month NOT IN (SELECT month FROM closes)
 			UNION SELECT DISTINCT month, 'failures' FROM (SELECT substr(transaction_date, 1, 7) AS month FROM bills UNION SELECT month FROM failure_sums)`)
 	})
 	return mended, err

@@ -525,7 +525,7 @@ func (p *poster) date(effect string) string {
 // more.
 func (p *poster) soilBooks(b *posted) {
 	for i := range b.have {
-		if month := b.have[i].date[:7]; p.closed[month].IsZero() {
+		if month, ok := monthOf(b.have[i].date); ok && p.closed[month].IsZero() {
 			p.dirty[dirt{month: month, sums: "books"}] = true
 		}
 	}
@@ -551,7 +551,8 @@ func (p *poster) soilFailures(at time.Time) {
 func (p *poster) keepLabels(b *posted) error {
 	now := b.states[len(b.states)-1].labels
 	for i := range b.have {
-		month := p.closed[b.have[i].date[:7]]
+		name, _ := monthOf(b.have[i].date)
+		month := p.closed[name]
 		if month.IsZero() {
 			continue
 		}
@@ -585,6 +586,13 @@ func (t *Tx) closed() (map[string]closed, error) {
 		months[c.text(0)] = closed{c.time(1), c.int(2), c.int(3)}
 		return c.err
 	})
+}
+
+// monthOf returns the month of a stored day. What somebody wrote there by hand may
+// be no day: "syncer verify" tells of it.
+func monthOf(day string) (month string, ok bool) {
+	at, err := time.Parse(time.DateOnly, day)
+	return at.Format("2006-01"), err == nil
 }
 
 // nextMonth returns the month after one, both YYYY-MM.

@@ -377,3 +377,47 @@ func TestBooksOfAnOlderDatabase(t *testing.T) {
 		t.Errorf("Unposted afterwards = %t, %v", left, err)
 	}
 }
+
+// Days of postings that somebody wrote by hand and that are none are told, and
+// cost neither the next change of the bill nor the sums of other months.
+func TestBooksOfNoDay(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"garbage", "", "2026-13-01", "2026-02-30", "2026-01"} {
+		t.Run(bad, func(t *testing.T) {
+			t.Parallel()
+			s := withAccount(t)
+			b := plain("A", day(2))
+			b.Status, b.Out = "SUCCESS", usd(100)
+			l := life{order: "A", at: day(2), present: *b}
+			l.tell(t, s, day(2).Add(time.Hour))
+			post(t, s)
+			execute(t, raw(t, s.Path()), "UPDATE postings SET posting_date = '"+bad+"'")
+			told := func() (days int) {
+				t.Helper()
+				got, err := s.CheckBooks(t.Context(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range got.Findings {
+					if strings.Contains(f.Reason, "one of these is no day") {
+						days++
+					}
+				}
+				return days
+			}
+			if told() != 1 {
+				t.Errorf("CheckBooks does not tell that %q is no day", bad)
+			}
+			l.present.Status, l.present.In, l.present.Hash = "REFUNDED", usd(100), "later"
+			l.tell(t, s, day(3))
+			if _, err := s.MendBooks(t.Context()); err != nil {
+				t.Errorf("MendBooks = %v", err)
+			}
+			post(t, s)
+			equal(t, "the sums", texts(t, s, "SELECT month, spent, returned FROM book_sums WHERE dimension = 'account' AND month = '2026-01'"), []string{"2026-01 0 100"})
+			if told() != 1 {
+				t.Errorf("a day that is none is not told any more")
+			}
+		})
+	}
+}
