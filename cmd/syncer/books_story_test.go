@@ -413,3 +413,35 @@ func (m *monthEnd) sameAllTogether() {
 		m.t.Errorf("the bills and all months of the books (-bills +books):\n%s", diff)
 	}
 }
+
+// Amounts that nobody can add up cost what needs their sum, and nothing else: the
+// sync, other months, what goes line by line, and status.
+func TestAmountsThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	m := newMonthEnd(t)
+	m.spring()
+	for i := range 12 {
+		m.lists("", fmt.Sprintf("BIG%02d", i), "2026-05-14 12:00", "SUCCESS", "BIG", "999999999999999999 USD", "", "2026-05-15 09:00")
+	}
+	for range 2 {
+		m.says(m.closed, exitDone, "sync", "-q")
+	}
+	for _, args := range []string{
+		"status", "report open", "report accruals 2026-05", "report refunds --month 2026-04", "report failures --month 2026-03", "report monthly --month 2026-06",
+		"report monthly --month 2026-03 --by card", "report merchants --to 2026-04", "report postings --month 2026-06", "report pack 2026-06 --csv", "verify --books", "close 2026-04 --by me",
+	} {
+		m.says(m.closed, exitDone, strings.Fields(args)...)
+	}
+	for _, args := range []string{
+		"report monthly", "report monthly --month 2026-05", "report merchants", "report cards --from 2026-05", "report pack 2026-05 --csv", "close 2026-05 --by me",
+		"report postings --month 2026-05",
+	} {
+		_, errout := m.says(m.closed, exitUnexpected, strings.Fields(args)...)
+		if n := strings.Count(errout, "\n"); n != 2 || !strings.Contains(errout, "than can be counted") || !strings.Contains(errout, "\nhint: ") {
+			t.Errorf("%s says %q, want one line and a hint", args, errout)
+		}
+	}
+	if diff := cmp.Diff([]string{"2026-03|main|USD|-12.34"}, pick(m.table(m.closed, "monthly", "--to", "2026-04"), "month", "account", "currency", "net")); diff != "" {
+		t.Errorf("the months before (-want +got):\n%s", diff)
+	}
+}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -62,6 +63,45 @@ type book struct {
 	accounts []string // that are asked for; nil: all that the database knows
 	from, to Month
 	madeAt   time.Time
+	unsummed *store.UnsummedError // months that have no sums; nil: all have
+}
+
+// summed makes sure that the months of the report have sums. What is made of the
+// bills and postings themselves does not need it.
+func (b *book) summed() error {
+	if b.unsummed == nil {
+		return nil
+	}
+	for _, month := range b.unsummed.Months {
+		if m := Month(month); m >= b.from && (b.to == "" || m <= b.to) {
+			return b.unsummed
+		}
+	}
+	return nil
+}
+
+// MonthSums is that of the Tx, if there are all these sums.
+func (b *book) MonthSums(dimension string, accounts []string, months store.MonthSpan, fn func(*store.MonthSum) error) error {
+	if err := b.summed(); err != nil {
+		return err
+	}
+	return b.Tx.MonthSums(dimension, accounts, months, fn)
+}
+
+// NameSums is that of the Tx, if there are all these sums.
+func (b *book) NameSums(dimension string, accounts []string, months store.MonthSpan, fn func(name, currency string, s *store.BookSum) error) error {
+	if err := b.summed(); err != nil {
+		return err
+	}
+	return b.Tx.NameSums(dimension, accounts, months, fn)
+}
+
+// FailureGroups is that of the Tx, if there are all these sums.
+func (b *book) FailureGroups(dimension string, accounts []string, months store.MonthSpan, fn func(*store.FailureGroup) error) error {
+	if err := b.summed(); err != nil {
+		return err
+	}
+	return b.Tx.FailureGroups(dimension, accounts, months, fn)
 }
 
 // makeReport brings the books up to date, has a report made and written. Rows are
@@ -71,12 +111,13 @@ func (a *App) makeReport(ctx context.Context, o BookOptions, build func(*book) (
 		return &InputError{fmt.Sprintf("--from %s is after --to %s", o.From, o.To), "both months are included; --from comes first"}
 	}
 	st, err := a.readBooks(ctx)
-	if err != nil {
+	var unsummed *store.UnsummedError
+	if err != nil && !errors.As(err, &unsummed) {
 		return err
 	}
 	defer a.logged("closing the database", st.Close)
 	return withCode(st.View(ctx, func(t *store.Tx) error {
-		b := &book{Tx: t, app: a, accounts: o.Accounts, from: o.From, to: o.To, madeAt: a.now()}
+		b := &book{Tx: t, unsummed: unsummed, app: a, accounts: o.Accounts, from: o.From, to: o.To, madeAt: a.now()}
 		if err := b.known(); err != nil {
 			return err
 		}
@@ -90,7 +131,8 @@ func (a *App) makeReport(ctx context.Context, o BookOptions, build func(*book) (
 
 // readBooks opens the database for looking, with the books up to date. They are
 // brought there first if they are not, in short transactions beside whoever else
-// writes. In which time zone days are is not changed by a look.
+// writes. In which time zone days are is not changed by a look. With an UnsummedError, which tells of months without sums, the database is
+// open all the same.
 func (a *App) readBooks(ctx context.Context) (*store.Store, error) {
 	st, err := a.look(ctx)
 	if err != nil {
@@ -107,10 +149,14 @@ func (a *App) readBooks(ctx context.Context) (*store.Store, error) {
 	if err := st.Close(); err != nil {
 		return nil, fmt.Errorf("closing the database: %w", err)
 	}
-	if err := a.keepBooks(ctx); err != nil {
+	kept := a.keepBooks(ctx)
+	if kept != nil && !errors.Is(kept, store.ErrTooMuch) {
+		return nil, kept
+	}
+	if st, err = a.look(ctx); err != nil {
 		return nil, err
 	}
-	return a.look(ctx)
+	return st, kept
 }
 
 // current reports whether the books are those of the bills, with the names of the

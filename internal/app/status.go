@@ -124,7 +124,10 @@ func (a *App) fill(t *store.Tx, s *Status) error {
 	if s.ByStatus, err = t.ByStatus(); err != nil {
 		return err
 	}
-	if s.ByCurrency, err = t.ByCurrency(); err != nil {
+	switch s.ByCurrency, err = t.ByCurrency(); {
+	case errors.Is(err, store.ErrTooMuch):
+		a.log.Warn().Err(err).Msg("what was spent cannot be added up") // all the rest can be told
+	case err != nil:
 		return err
 	}
 	s.Cardholders, err = a.openCardholders(t)

@@ -110,7 +110,10 @@ func (a *App) mendBooks(ctx context.Context) error {
 // checkBooks compares the books with the bills.
 func (a *App) checkBooks(ctx context.Context, v *Verification, progress func(done, total int)) error {
 	st, err := a.readBooks(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrTooMuch):
+		a.log.Warn().Err(err).Msg("months without sums are not compared with them")
+	case err != nil:
 		return err
 	}
 	defer a.logged("closing the database", st.Close)

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -152,4 +151,14 @@ func (p *Part) names(column int) bool {
 // stamp is a time for programs.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-var errOverflow = errors.New("the sum is larger than can be counted")
+var errOverflow = &overflowError{}
+
+// An overflowError says that a sum at the foot does not fit.
+type overflowError struct{}
+
+func (*overflowError) Error() string { return "the sum is larger than can be counted" }
+
+// Hint says what to do about it.
+func (*overflowError) Hint() string {
+	return "ask for fewer months or accounts at once, or look for bills with impossible amounts"
+}

@@ -138,12 +138,15 @@ func (t *Tx) ByStatus() ([]Count, error) {
 }
 
 // ByCurrency adds up what left and what came back per currency, as the view
-// monthly_spend does.
+// monthly_spend does. The error is ErrTooMuch if that does not fit.
 func (t *Tx) ByCurrency() ([]Count, error) {
 	var rows []Count
 	err := t.rows("adding up bills", &rows, `
 		SELECT currency AS name, sum(bills) AS bills, sum(out_amount) AS amount, sum(in_amount) AS back
 		FROM monthly_spend GROUP BY currency ORDER BY bills DESC, name`)
+	if overflowed(err) {
+		return nil, ErrTooMuch
+	}
 	return rows, err
 }
 

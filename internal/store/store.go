@@ -347,6 +347,9 @@ func explain(path, doing string, err error) error {
 	if !errors.As(err, &e) {
 		return fmt.Errorf("database %s: %s: %w", path, doing, err)
 	}
+	if overflowed(err) {
+		return fmt.Errorf("database %s: %s: %w", path, doing, ErrTooMuch)
+	}
 	switch e.Code {
 	case sqlite3.ErrNotADB:
 		return &InputError{path, errNotSQLite.Error(), "name another file in [database] url; this one is left as it is"}

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"billsync/internal/books"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // A Namer makes merchants' names comparable.
@@ -21,43 +23,55 @@ type Namer interface {
 }
 
 // Sum makes the sums that are dirty anew, of the rows they are sums of, one month
-// a transaction, and the names of merchants that are in them. Post comes first.
+// a transaction, and the names of merchants that are in them. Post comes first. A
+// month whose sums do not fit keeps nobody from the others: it stays dirty, and the
+// error, an UnsummedError, comes once all others are made.
 func (s *Store) Sum(ctx context.Context, names Namer) error {
 	if err := s.rename(ctx, names); err != nil {
 		return err
 	}
+	failed := map[dirt]bool{}
+	var unsummed UnsummedError
 	for tries := 0; ; {
 		var next dirt
 		var z summer
 		err := s.View(ctx, func(t *Tx) (err error) {
-			if next, err = t.dirt(); err != nil || next.month == "" {
+			if next, err = t.dirt(failed); err != nil || next.month == "" {
 				return err
 			}
 			// Reading a month takes long, and nobody is to wait for it.
 			z = summer{month: next.month, names: names}
 			return z.read(t, next.sums)
 		})
-		if err != nil || next.month == "" {
-			return err
-		}
 		done := false
-		err = s.Update(ctx, func(t *Tx) error {
-			// The mark is another one if somebody changed the month, or summed it,
-			// meanwhile. Whoever comes too late again and again reads it here.
-			n, err := t.affected("noting sums that are made", "DELETE FROM dirty_months WHERE month = ? AND sums = ? AND (mark = ? OR ?)", next.month, next.sums, next.mark, tries >= 3)
-			if err != nil || n == 0 {
-				return err
-			}
-			if tries >= 3 {
-				if err := z.read(t, next.sums); err != nil {
+		if err == nil && next.month != "" {
+			err = s.Update(ctx, func(t *Tx) error {
+				// The mark is another one if somebody changed the month, or summed it,
+				// meanwhile. Whoever comes too late again and again reads it here.
+				n, err := t.affected("noting sums that are made", "DELETE FROM dirty_months WHERE month = ? AND sums = ? AND (mark = ? OR ?)",
+					next.month, next.sums, next.mark, tries >= 3)
+				if err != nil || n == 0 {
 					return err
 				}
-			}
-			done = true
-			return z.write(t)
-		})
-		if err != nil {
+				if tries >= 3 {
+					if err := z.read(t, next.sums); err != nil {
+						return err
+					}
+				}
+				done = true
+				return z.write(t)
+			})
+		}
+		switch {
+		case errors.Is(err, ErrTooMuch):
+			failed[dirt{month: next.month, sums: next.sums}] = true
+			unsummed.Months, unsummed.Errs = append(unsummed.Months, next.month), append(unsummed.Errs, err)
+		case err != nil:
 			return err
+		case next.month == "" && len(failed) > 0:
+			return &unsummed
+		case next.month == "":
+			return nil
 		}
 		if tries++; done {
 			tries = 0
@@ -65,11 +79,31 @@ func (s *Store) Sum(ctx context.Context, names Namer) error {
 	}
 }
 
+// An UnsummedError says which months have sums that do not fit. It is ErrTooMuch.
+type UnsummedError struct {
+	Months []string
+	Errs   []error // why, one each
+}
+
+func (e *UnsummedError) Error() string {
+	texts := make([]string, len(e.Errs))
+	for i, err := range e.Errs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap returns why the months have no sums.
+func (e *UnsummedError) Unwrap() []error { return e.Errs }
+
+// Hint says what to do about it.
+func (e *UnsummedError) Hint() string { return ErrTooMuch.Hint() }
+
 // Summed reports whether the sums are those of what is posted, with names by the
 // rules of a version.
 func (s *Store) Summed(ctx context.Context, version string) (summed bool, err error) {
 	err = s.View(ctx, func(t *Tx) error {
-		next, err := t.dirt()
+		next, err := t.dirt(nil)
 		if err != nil || next.month != "" {
 			return err
 		}
@@ -80,12 +114,14 @@ func (s *Store) Summed(ctx context.Context, version string) (summed bool, err er
 	return summed, err
 }
 
-// dirt returns a month whose sums are dirty, the latest first; the zero dirt if
-// there is none.
-func (t *Tx) dirt() (next dirt, err error) {
-	err = t.each("looking for sums to be made", "SELECT month, sums, mark FROM dirty_months ORDER BY month DESC, sums LIMIT 1", nil, func(row []driver.Value) error {
+// dirt returns a month whose sums are dirty, the latest first, but for some; the
+// zero dirt if there is none.
+func (t *Tx) dirt(but map[dirt]bool) (next dirt, err error) {
+	err = t.each("looking for sums to be made", "SELECT month, sums, mark FROM dirty_months ORDER BY month DESC, sums LIMIT ?", []any{int64(len(but) + 1)}, func(row []driver.Value) error {
 		c := columns{row: row}
-		next = dirt{c.text(0), c.text(1), c.text(2)}
+		if next.month == "" && !but[dirt{month: c.text(0), sums: c.text(1)}] {
+			next = dirt{c.text(0), c.text(1), c.text(2)}
+		}
 		return c.err
 	})
 	return next, err
@@ -189,7 +225,24 @@ type BookSum struct {
 func (b *BookSum) Net() int64 { return b.Spent + b.Returned + b.Reversed + b.Adjusted }
 
 // ErrTooMuch says that a sum does not fit.
-var ErrTooMuch = errors.New("the sum is more than can be counted (9.2e18 of the smallest unit)")
+var ErrTooMuch = &tooMuchError{}
+
+type tooMuchError struct{}
+
+func (*tooMuchError) Error() string {
+	return "the sum is more than can be counted (9.2e18 of the smallest unit)"
+}
+
+// Hint says what to do about it.
+func (*tooMuchError) Hint() string {
+	return `bills with impossible amounts: syncer query "SELECT account, order_no, out_amount, out_currency FROM bills ORDER BY abs(out_amount) DESC LIMIT 20"; what is asked about other months (--month, --from, --to) is answered`
+}
+
+// overflowed reports whether SQLite could not add up.
+func overflowed(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && e.Code == sqlite3.ErrError && e.Error() == "integer overflow"
+}
 
 // take adds a posting.
 func (b *BookSum) take(kind books.Kind, amount int64) error {
