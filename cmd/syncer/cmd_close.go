@@ -125,9 +125,9 @@ func (g *globals) closeMonth(cmd *cobra.Command, a *app.App, cfg *config.Config,
 		word = "would be closed"
 	}
 	if c.Forced {
-		word += " although " + c.OpenPoints
+		word += " although " + printable(c.OpenPoints)
 	}
-	text := fmt.Sprintf("%s %s, by %s: %s\nhash %s\n\n%s", c.Month, word, c.By, plural(c.Postings, "posting", g.number), c.Hash, g.closingTable([]app.ClosedMonth{c.Closing}))
+	text := fmt.Sprintf("%s %s, by %s: %s\nhash %s\n\n%s", c.Month, word, printable(c.By), plural(c.Postings, "posting", g.number), c.Hash, g.closingTable([]app.ClosedMonth{c.Closing}))
 	if !f.dryRun {
 		text += "\nwhat changes from now on is posted later: syncer report adjustments\n"
 	}

@@ -41,18 +41,25 @@ func (g *Grid) Right(columns ...int) {
 	g.w.SetColumnConfigs(cfg)
 }
 
-// Row appends a row.
-func (g *Grid) Row(texts ...string) { g.w.AppendRow(cells(texts)) }
+// Row appends a row, its texts as Printable makes them.
+func (g *Grid) Row(texts ...string) {
+	row := cells(texts)
+	for i, t := range texts {
+		row[i] = Printable(t)
+	}
+	g.w.AppendRow(row)
+}
 
 // String is the table, with the end of its last line.
 func (g *Grid) String() string { return g.w.Render() + "\n" }
 
 // Printable makes control characters visible: names come from elsewhere, and a
-// terminal would obey them. In a workbook an end of a line would be printed across
+// terminal would obey them, also those that turn the direction of writing, by which
+// an amount reads as another. In a workbook an end of a line would be printed across
 // the row below, and XML cannot hold most of them.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || '\u2028' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069' {
 			return '\ufffd'
 		}
 		return r

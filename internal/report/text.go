@@ -165,9 +165,27 @@ func (o *TextOptions) cell(c *Column, row Row, i int) string {
 	case time.Time:
 		return v.In(o.Zone).Format("2006-01-02 15:04:05 -07:00")
 	case string:
-		return Printable(v)
+		return short(v)
 	}
 	return c.None
+}
+
+// maxCell is how wide a cell may become: one name without end would push all other
+// columns of all rows out of sight.
+const maxCell = 200
+
+// short cuts a text that is too wide, and shows that it did.
+func short(s string) string {
+	if s = Printable(s); len(s) <= maxCell {
+		return s
+	}
+	width := 0
+	for i, r := range s {
+		if width += text.RuneWidth(r); width > maxCell {
+			return s[:i] + "…"
+		}
+	}
+	return s
 }
 
 // amount is an amount, or a count, which has no currency.

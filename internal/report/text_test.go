@@ -84,3 +84,45 @@ func TestSeparated(t *testing.T) {
 		}
 	}
 }
+
+// What others write into names and currencies can neither turn a line around nor
+// push the columns beside it out of sight.
+func TestTextOfOthers(t *testing.T) {
+	t.Parallel()
+	names := []string{"\x1b[31mred", "a\nb", "two\u2028lines", "\u202e00.1 DSU", "\u2066isolated\u2069", strings.Repeat("长", 20000), strings.Repeat("x", 60000)}
+	r := &report.Report{Name: "r", Title: "R", Parts: []report.Part{{
+		Name: "p", Columns: []report.Column{{Name: "name"}, {Name: "amount", Kind: report.Money, Currency: 2, Sum: true}, {Name: "currency"}},
+		Rows: func(row func(report.Row) error) error {
+			for _, name := range names {
+				if err := row(report.Row{name, int64(1050), "US\x1b\u202e"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}}}
+	var b bytes.Buffer
+	if err := report.WriteText(&b, r, report.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.IndexFunc(strings.ReplaceAll(b.String(), "\n", ""), func(r rune) bool { return r < ' ' || strings.ContainsRune("\u2028\u202e\u2066\u2069", r) }); i >= 0 {
+		t.Errorf("the table has control characters:\n%q", b.String())
+	}
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	if want := 3 + len(names) + 1; len(lines) != want {
+		t.Errorf("the table has %d lines, want %d", len(lines), want)
+	}
+	for _, line := range lines {
+		if n := len([]rune(line)); n > 250 {
+			t.Errorf("a line has %d characters, and begins with %.50s", n, line)
+		}
+	}
+	if !strings.Contains(b.String(), strings.Repeat("长", 100)+"…  ") {
+		t.Errorf("a name that was cut does not show it")
+	}
+	grid := report.NewGrid("name")
+	grid.Row("a\x1b[31m\n\u202eb")
+	if got := grid.String(); !strings.HasSuffix(got, "\na\ufffd[31m\ufffd\ufffdb\n") {
+		t.Errorf("the grid is %q", got)
+	}
+}
