@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // unprivileged starts the program as somebody whom permissions stop: the
@@ -213,5 +214,57 @@ func TestReadOnlyDisk(t *testing.T) {
 	mount(64<<10, 0)
 	if after := prints(t, dir); fmt.Sprint(after) != fmt.Sprint(before) {
 		t.Errorf("the files were changed:\n%v\n%v", before, after)
+	}
+}
+
+// Where nothing may be written, reports are made all the same if the books are up
+// to date; if not, it is told what they lack.
+func TestReportsInReadOnlyPlaces(t *testing.T) {
+	t.Parallel()
+	good := synced(t, 40)
+	month := time.Now().AddDate(0, -1, 0).Format("2006-01")
+	for _, tt := range []struct {
+		name, more, before string
+		says               string // "" for reports as ever
+	}{
+		{"up to date", "", "SELECT 1", ""},
+		{"with sums to be made", "", "INSERT INTO dirty_months SELECT max(month), 'books' FROM book_sums", "the books are not up to date "},
+		{"with other rules", "[report]\nmerchant_rules = [\"^X => Y\"]\n", "SELECT 1", "the books are not up to date "},
+		{"in another time zone", "[report]\ntimezone = \"UTC\"\n", "SELECT 1", "the books are not up to date "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t, settings{}, 40, tt.more)
+			path := filepath.Join(dir, "bills.db")
+			put(t, path, good)
+			executed(t, path, tt.before)
+			for _, name := range []string{filepath.Dir(dir), filepath.Join(dir, "config.toml"), path} {
+				if err := os.Chmod(name, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if os.Getuid() == 0 {
+				if err := os.Chown(filepath.Join(dir, "config.toml"), nobody, nobody); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Chmod(dir, 0o555); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.Chmod(dir, 0o755) })
+			for _, args := range [][]string{{"monthly"}, {"merchants"}, {"failures"}, {"open"}, {"pack", month, "--json"}} {
+				c := unprivileged(t, dir, append([]string{"report"}, args...)...)
+				code := c.code(patience)
+				if tt.says == "" {
+					if code != 0 || c.err.String() != "" {
+						t.Errorf("report %v ends with %d and says %s", args, code, c.err)
+					}
+					continue
+				}
+				if n := strings.Count(c.err.String(), "\n"); code != 2 || n != 2 || !strings.HasPrefix(c.err.String(), "syncer: "+tt.says) || !strings.Contains(c.err.String(), "cannot be written") {
+					t.Errorf("report %v ends with %d and says %s, want 2, one line that begins with %q, and a hint", args, code, c.err, tt.says)
+				}
+			}
+		})
 	}
 }

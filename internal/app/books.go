@@ -194,7 +194,12 @@ func (a *App) sameZone(ctx context.Context, st *store.Store) error {
 // keepBooks opens the database for writing and brings the books up to date.
 func (a *App) keepBooks(ctx context.Context) error {
 	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
-	if err != nil {
+	var denied *store.InputError
+	switch {
+	case errors.As(err, &denied): // it could be read
+		return &InputError{"the books are not up to date with the bills and the configuration, and cannot be brought there: " + err.Error(),
+			"make a report once where the database can be written, with the same [report] settings, and then look at it or at a new snapshot"}
+	case err != nil:
 		return withCode(err)
 	}
 	defer a.logged("closing the database", st.Close)
