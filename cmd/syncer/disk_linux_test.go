@@ -268,3 +268,33 @@ func TestReportsInReadOnlyPlaces(t *testing.T) {
 		})
 	}
 }
+
+// A workbook for which the disk has no room leaves nothing behind, and what was
+// there under its name stays.
+func TestWorkbookOnASmallDisk(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, settings{}, 40, "")
+	put(t, filepath.Join(dir, "bills.db"), synced(t, 40))
+	small, mount := smallDisk(t)
+	month := time.Now().AddDate(0, -1, 0).Format("2006-01")
+	put(t, filepath.Join(small, "old.xlsx"), []byte("old"))
+	for _, kib := range []int{8, 32, 80} {
+		mount(kib, 0)
+		for _, name := range []string{"new.xlsx", "old.xlsx"} {
+			path := filepath.Join(small, name)
+			_, errout := ran(t, dir, 1, "report", "pack", month, "--xlsx", path, "--force")
+			if want := "syncer: " + path + ": the disk is full\nhint: free some space, "; !strings.HasPrefix(errout, want) || strings.Count(errout, "\n") != 2 {
+				t.Errorf("with %d KiB the pack says %q, want %q", kib, errout, want)
+			}
+		}
+		left, err := os.ReadDir(small)
+		if err != nil || len(left) != 1 {
+			t.Errorf("with %d KiB there are %v, %v", kib, left, err)
+		}
+		if data, err := os.ReadFile(filepath.Join(small, "old.xlsx")); err != nil || string(data) != "old" {
+			t.Errorf("with %d KiB the old workbook is %q, %v", kib, data, err)
+		}
+	}
+	mount(4096, 0)
+	ran(t, dir, 0, "report", "pack", month, "--xlsx", filepath.Join(small, "old.xlsx"), "--force")
+}

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // WriteXLSX writes a report as a workbook; see WriteWorkbook. The file is made
@@ -20,7 +22,12 @@ func WriteXLSX(path string, r *Report, force bool) (err error) {
 	if err != nil {
 		return &UsageError{err.Error(), "name a file in a folder that can be written"}
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() {
+		if errors.Is(err, syscall.ENOSPC) {
+			err = &fullError{path}
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
 	temp := filepath.Join(dir, "book.xlsx")
 	if err := writeFile(temp, func(w io.Writer) error { return WriteWorkbook(w, r, dir) }); err != nil {
 		return err
@@ -31,12 +38,24 @@ func WriteXLSX(path string, r *Report, force bool) (err error) {
 	return syncFile(filepath.Dir(path))
 }
 
+// A fullError says that there is no room for a workbook.
+type fullError struct{ path string }
+
+func (e *fullError) Error() string { return e.path + ": the disk is full" }
+
+// Hint says what to do about it.
+func (e *fullError) Hint() string {
+	return "free some space, or name a file on another disk; while it is written a workbook takes several times its room"
+}
+
 // free reports with a UsageError that a file may not be written.
 func free(path string, force bool) error {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
 		return &UsageError{path + ": it is a folder", "name a file"}
+	case err != nil && !errors.Is(err, fs.ErrNotExist): // a name too long, a file in place of a folder
+		return &UsageError{err.Error(), "name a file in a folder that can be written"}
 	case force:
 		return nil
 	}

@@ -281,7 +281,7 @@ func TestWriteXLSX(t *testing.T) {
 	if after, err := os.ReadFile(path); err != nil || bytes.Equal(before, after) {
 		t.Errorf("--force did not replace the file (%v)", err)
 	}
-	for _, bad := range []string{dir, filepath.Join(dir, "none", "x.xlsx"), filepath.Join(path, "x.xlsx")} {
+	for _, bad := range []string{dir, filepath.Join(dir, "none", "x.xlsx"), filepath.Join(path, "x.xlsx"), filepath.Join(dir, strings.Repeat("x", 300)+".xlsx")} {
 		if err := report.WriteXLSX(bad, sample(), true); !errors.As(err, &usage) {
 			t.Errorf("WriteXLSX(%s) = %v, want a UsageError", bad, err)
 		}
