@@ -303,3 +303,20 @@ func TestReportsHelp(t *testing.T) {
 		t.Errorf("for --by the shell offers %q", got)
 	}
 }
+
+// One part of a pack can be looked at without a workbook.
+func TestPackPart(t *testing.T) {
+	t.Parallel()
+	k, dir := newBookkeeper(t)
+	k.tellBooks()
+	out, errout, code := inside(t, dir, "report", "pack", "2026-04", "--part", "summary")
+	if code != exitDone || errout != "" || !strings.Contains(out, "\nWhat the month came to\naccount  currency") || strings.Contains(out, "Failed payments") {
+		t.Errorf("report pack --part summary ends with %d and says\n%s%s", code, errout, out)
+	}
+	if found, err := filepath.Glob("pack-*.xlsx"); err != nil || len(found) > 0 {
+		t.Errorf("there are workbooks: %v, %v", found, err)
+	}
+	if _, errout, code := inside(t, dir, "report", "pack", "2026-04", "--part", "summary", "--xlsx", filepath.Join(dir, "x.xlsx")); code != exitUsage || !strings.Contains(errout, "--part does not go with --xlsx") {
+		t.Errorf("report pack --part --xlsx ends with %d and says %s", code, errout)
+	}
+}

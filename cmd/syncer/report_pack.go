@@ -44,7 +44,7 @@ since_close (posted later, belongs to this month) and proof.
 
 Once a month is closed, its postings and all sums over them stay as they are;
 failures are those known now, and since_close grows. --json and --csv --part NAME
-write the same to standard output.
+write the same to standard output; --part NAME alone shows one of them as a table.
 ` + outputHelp,
 		Example: `  syncer report pack 2026-05
   syncer report pack 2026-05 --xlsx may.xlsx --force
@@ -66,7 +66,7 @@ write the same to standard output.
 			if err != nil {
 				return err
 			}
-			if f.out.XLSX == "" && !f.out.CSV && !g.json && !cmd.Flags().Changed("xlsx") {
+			if f.out.XLSX == "" && !f.out.CSV && !g.json && !cmd.Flags().Changed("xlsx") && f.out.Part == "" {
 				f.out.XLSX = "pack-" + string(month) + ".xlsx"
 			}
 			if err := g.checkOutput(cmd, f.out); err != nil {
