@@ -169,7 +169,7 @@ func (m *monthEnd) mayIs(pack map[string][][]string) {
 	var bought []string
 	for _, row := range rowsOf(m.t, pack, "postings") {
 		if row["order"] == "A02" {
-			bought = append(bought, fmt.Sprint(row["posted"], " ", row["bought"]))
+			bought = append(bought, fmt.Sprint(row["posted (Asia/Shanghai)"], " ", row["bought"]))
 		}
 	}
 	if diff := cmp.Diff([]string{"46144 46142"}, bought); diff != "" { // 2026-05-02, 2026-04-30

@@ -362,7 +362,7 @@ func (m *monthEnd) sealed() {
 	zone := []string{"SYNCER_REPORT_TIMEZONE=UTC"}
 	for _, args := range [][]string{{"sync", "-q"}, {"report", "monthly"}, {"report", "pack", "2026-05", "--json"}, {"close", "2026-06", "--by", "me", "--force"}} {
 		out, errout := m.saysWith(m.closed, zone, exitUsage, args...)
-		if !strings.Contains(errout+out, "months are closed in the time zone Asia/Shanghai, and [report] timezone is UTC now") {
+		if !strings.Contains(errout+out, "Asia/Shanghai, and [report] timezone is UTC") {
 			m.t.Errorf("%v in another time zone says\n%s%s", args, errout, out)
 		}
 	}

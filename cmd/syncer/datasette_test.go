@@ -142,6 +142,8 @@ var words = map[string]string{
 	"unreadable":                      "items that the API lists and that could not be understood",
 	"valid_from":                      "since when this was stored",
 	"valid_to":                        "until when; empty: it is so now",
+	"books_state.current":             "1 if all sums are up to date",
+	"waiting":                         "the months that wait to be summed",
 	"windows":                         "stretches of history that are asked for at once",
 	"windows_proved":                  "how many of them are proved",
 	"withdrawn_at":                    "when the API was found to list it no longer",
