@@ -98,7 +98,7 @@ func (f *closeFlags) fit(args []string) error {
 }
 
 func (g *globals) closeMonth(cmd *cobra.Command, a *app.App, cfg *config.Config, month app.Month, f closeFlags) error {
-	if f.by == "" {
+	if f.by == "" && !cmd.Flags().Changed("by") {
 		if u, err := user.Current(); err == nil {
 			f.by = cmp.Or(u.Username, u.Name)
 		}

@@ -228,9 +228,9 @@ func TestReportsInReadOnlyPlaces(t *testing.T) {
 		says               string // "" for reports as ever
 	}{
 		{"up to date", "", "SELECT 1", ""},
-		{"with sums to be made", "", "INSERT INTO dirty_months SELECT max(month), 'books' FROM book_sums", "the books are not up to date "},
+		{"with sums to be made", "", "INSERT INTO dirty_months SELECT max(month), 'books', 'x' FROM book_sums", "the books are not up to date "},
 		{"with other rules", "[report]\nmerchant_rules = [\"^X => Y\"]\n", "SELECT 1", "the books are not up to date "},
-		{"in another time zone", "[report]\ntimezone = \"UTC\"\n", "SELECT 1", "the books are not up to date "},
+		{"in another time zone", "[report]\ntimezone = \"UTC\"\n", "SELECT 1", "the days in the database are those of Asia/Shanghai, "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -261,7 +261,7 @@ func TestReportsInReadOnlyPlaces(t *testing.T) {
 					}
 					continue
 				}
-				if n := strings.Count(c.err.String(), "\n"); code != 2 || n != 2 || !strings.HasPrefix(c.err.String(), "syncer: "+tt.says) || !strings.Contains(c.err.String(), "cannot be written") {
+				if n := strings.Count(c.err.String(), "\n"); code != 2 || n != 2 || !strings.HasPrefix(c.err.String(), "syncer: "+tt.says) {
 					t.Errorf("report %v ends with %d and says %s, want 2, one line that begins with %q, and a hint", args, code, c.err, tt.says)
 				}
 			}

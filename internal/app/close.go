@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ type Closing struct {
 	Remarks []string // what does not speak against closing it, and is worth knowing
 }
 
+// maxWords bounds what a person says of a closing: it stands in lists.
+const maxWords = 1000
+
 // CloseMonth closes a month. The error is a Verdict of exit code 3 if the month is
 // not proved complete and force is not wanted; then nothing was closed.
 func (a *App) CloseMonth(ctx context.Context, o CloseOptions) (Closing, error) {
@@ -40,6 +44,8 @@ func (a *App) CloseMonth(ctx context.Context, o CloseOptions) (Closing, error) {
 		return c, &InputError{fmt.Sprintf("%s has not begun yet", o.Month), "only months that are over are closed"}
 	case c.By == "":
 		return c, &InputError{"nobody is named who closes the month", "--by NAME"}
+	case len(c.By) > maxWords || len(c.Note) > maxWords:
+		return c, &InputError{fmt.Sprintf("--by and --note take %d characters at most", maxWords), "say it shorter; what is longer belongs into a file beside the workbook"}
 	}
 	look, err := a.look(ctx)
 	if err != nil {
@@ -113,6 +119,9 @@ func (a *App) openPoints(ctx context.Context, st *store.Store, c *Closing) (open
 		}
 		if len(covered) == 0 {
 			open = append(open, "nothing was ever synced")
+		}
+		if len(covered) > 0 && !slices.ContainsFunc(covered, func(acct store.Coverage) bool { return acct.HistoryStart.Before(s.End) }) {
+			return &InputError{c.Month + " is before the history of every account", "close a month that has bills, such as " + covered[0].HistoryStart.In(zone).Format("2006-01")}
 		}
 		for i := range covered {
 			points, err := a.unproved(t, &covered[i], s, c)
