@@ -193,7 +193,7 @@ func (k *bookChecker) failures() error {
 	var months []string
 	err := k.t.each("listing months", `
 		SELECT DISTINCT month FROM (
-			SELECT month FROM failure_sums UNION SELECT substr(transaction_date, 1, 7) FROM bills WHERE fail_code IS NOT NULL)
+			SELECT month FROM failure_sums UNION SELECT substr(transaction_date, 1, 7) FROM bills WHERE bill_status = 'FAILED' AND withdrawn_at IS NULL)
 		WHERE month NOT IN (SELECT month FROM dirty_months WHERE sums = 'failures') ORDER BY month`, nil, func(row []driver.Value) error {
 		c := columns{row: row}
 		months = append(months, c.text(0))

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -267,11 +268,37 @@ func TestBooksFollow(t *testing.T) {
 	})
 }
 
-func must(t tester, path string) *store.Store {
-	s, err := store.Open(t.Context(), path, shanghai)
-	if err == nil {
-		err = s.Update(t.Context(), func(tx *store.Tx) error { return tx.SaveAccount(bill.Account{Name: "main"}, day(1), t0) })
+// template is a database that knows the account main. To make one anew takes longer
+// than what most cases of a property do with it.
+var template = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "billsync-template-")
+	if err != nil {
+		return nil, err
 	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "bills.db")
+	s, err := store.Open(context.Background(), path, shanghai)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Update(context.Background(), func(tx *store.Tx) error { return tx.SaveAccount(bill.Account{Name: "main"}, day(1), t0) })
+	if err = errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// must opens a new database that knows the account main.
+func must(t tester, path string) *store.Store {
+	t.Helper()
+	data, err := template()
+	if err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		t.Fatalf("making a database: %v", err)
+	}
+	s, err := store.Open(t.Context(), path, shanghai)
 	if err != nil {
 		t.Fatalf("opening %s: %v", path, err)
 	}
