@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -32,6 +33,10 @@ func (a *App) receive(ctx context.Context) (wake <-chan string, stop func(), err
 		return nil, nil, withCode(err)
 	}
 	st.ShareWrites(&a.writes)
+	if err := a.adoptZone(ctx, st); err != nil {
+		a.logged("closing the database", st.Close)
+		return nil, nil, err
+	}
 	l, err := webhook.Listen(hook.Listen)
 	if err != nil {
 		a.logged("closing the database", st.Close)
@@ -71,6 +76,22 @@ func (a *App) receive(ctx context.Context) (wake <-chan string, stop func(), err
 	}
 	a.log.Info().Str("address", l.Addr().String()).Str("path", hook.Path).Msg("receiving bill notifications")
 	return alarm.out, stop, nil
+}
+
+// adoptZone makes the days of the database those of the configuration, as the first
+// sync would do: a notification may come before it. While another syncer is at work
+// they stay as they are, and what comes is not stored if they are others.
+func (a *App) adoptZone(ctx context.Context, st *store.Store) error {
+	lock, err := store.TryLock(a.cfg.Database.URL, "run", a.now())
+	var busy *store.BusyError
+	switch {
+	case errors.As(err, &busy):
+		return nil
+	case err != nil:
+		return withCode(err)
+	}
+	defer a.logged("giving the lock back", lock.Unlock)
+	return withCode(st.AdoptReportZone(ctx))
 }
 
 // simulateNotifications lets the built-in simulator tell of its bills, each

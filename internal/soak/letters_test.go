@@ -214,6 +214,9 @@ func (w *world) post(batch []bill.Notification) ([]bill.Receipt, error) {
 		return nil, err
 	}
 	defer st.Close()
+	if err := st.AdoptReportZone(ctx); err != nil { // as the daemon does when it begins
+		return nil, err
+	}
 	var names []string
 	for _, a := range w.accounts {
 		names = append(names, a.name)
