@@ -30,7 +30,7 @@ run: build ## build, sync as config.toml says (as shipped: from the simulator in
 ALONE := 'Golden|^TestMonthEnd$$|^TestRecipes$$|^TestDatasette'
 
 test: ## all tests, with the race detector where it matters, and 100 random stories
-	RAPID_CHECKS=40 go test -race -timeout 15m -skip $(ALONE) ./...
+	RAPID_CHECKS=25 go test -race -timeout 15m -skip $(ALONE) ./...
 	go test -run $(ALONE) ./cmd/syncer
 	go test ./internal/soak -count=1 -run TestModel -seeds 100 -budget 40s -v
 
