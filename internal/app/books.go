@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,8 +132,9 @@ func (a *App) makeReport(ctx context.Context, o BookOptions, build func(*book) (
 
 // readBooks opens the database for looking, with the books up to date. They are
 // brought there first if they are not, in short transactions beside whoever else
-// writes. In which time zone days are is not changed by a look. With an UnsummedError, which tells of months without sums, the database is
-// open all the same.
+// writes. In which time zone days are is not changed by a look. With an
+// UnsummedError, which tells of months without sums, the database is open all the
+// same.
 func (a *App) readBooks(ctx context.Context) (*store.Store, error) {
 	st, err := a.look(ctx)
 	if err != nil {
@@ -238,20 +240,11 @@ func (b *book) known() error {
 		return err
 	}
 	for _, want := range b.accounts {
-		if !contains(names, want) {
+		if !slices.Contains(names, want) {
 			return &InputError{fmt.Sprintf("there is no account %q in the database", want), "accounts in the database: " + strings.Join(names, ", ")}
 		}
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // about says what a report covers. What a report adds to that comes before.

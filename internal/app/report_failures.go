@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"billsync/internal/report"
 	"billsync/internal/store"
@@ -231,7 +230,7 @@ func (b *book) failedIn(month string, accounts []string, reasons map[string]stor
 	var failed []store.FailedPayment
 	var by []int64
 	for _, account := range accounts {
-		err := b.FailedPayments(account, month, time.Time{}, func(p *store.FailedPayment) error {
+		err := b.FailedPayments(account, month, func(p *store.FailedPayment) error {
 			failed = append(failed, *p)
 			if p.By != 0 {
 				by = append(by, p.By)

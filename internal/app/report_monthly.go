@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"billsync/internal/report"
 	"billsync/internal/store"
@@ -35,7 +36,7 @@ const signNote = "money that left is negative, money that came back positive; ne
 // Monthly reports what the books of each month came to, by account and currency
 // and, if the dimension says so, by merchant, card or budget account.
 func (a *App) Monthly(ctx context.Context, dimension string, o BookOptions, write func(*report.Report) error) error {
-	if !contains(Dimensions, dimension) {
+	if !slices.Contains(Dimensions, dimension) {
 		return &InputError{fmt.Sprintf("there is no report by %q", dimension), "it is by account, merchant, card or budget"}
 	}
 	return a.makeReport(ctx, o, func(b *book) (*report.Report, error) {

@@ -13,7 +13,8 @@ import (
 // or changed by somebody else: postings whose bill is stored anew under another key
 // are its own again, what is missing is posted, and all sums of open months are
 // made again by the next Sum. Nothing that is posted is changed or taken away, but
-// what stands there twice, and nothing at all in a closed month. It returns how many bills it looked after.
+// what stands there twice, and nothing at all in a closed month. It returns how many
+// bills it looked after.
 func (s *Store) MendBooks(ctx context.Context) (mended int, err error) {
 	err = s.Update(ctx, func(t *Tx) error {
 		p, err := t.poster()

@@ -62,12 +62,12 @@ func (s *Store) CloseMonth(ctx context.Context, c *Closing, names Namer, dry boo
 		if c.Postings, c.Hash, err = t.hashPostings(c.Month); err != nil {
 			return err
 		}
-		if c.Totals, err = t.totals(c.Month); err != nil || dry {
-			return err
-		}
 		z := summer{month: c.Month, names: names} // what people will be shown of it from now on
 		if err := z.read(t, "books"); err != nil {
 			return err
+		}
+		if c.Totals = totals(z.books); dry {
+			return nil
 		}
 		if err := z.write(t); err != nil {
 			return err
@@ -100,19 +100,14 @@ func (t *Tx) saveClosing(c *Closing) error {
 	return nil
 }
 
-// totals adds up a month's postings per account and currency.
-func (t *Tx) totals(month string) ([]CloseTotal, error) {
-	sums, _, err := t.sums(month)
-	if err != nil {
-		return nil, err
-	}
-	var out []CloseTotal
+// totals returns what a month came to per account and currency.
+func totals(sums map[sumKey]*BookSum) (out []CloseTotal) {
 	for _, g := range slices.SortedFunc(maps.Keys(sums), sumKey.compare) {
 		if g.dimension == "account" {
 			out = append(out, CloseTotal{g.account, g.currency, *sums[g]})
 		}
 	}
-	return out, nil
+	return out
 }
 
 // hashPostings hashes the postings of a month: of each, by account and line_id,
@@ -192,8 +187,12 @@ func (t *Tx) Recount(month string) (c Closing, err error) {
 	if c.Postings, c.Hash, err = t.hashPostings(month); err != nil {
 		return c, err
 	}
-	c.Totals, err = t.totals(month)
-	return c, err
+	sums, _, err := t.sums(month)
+	if err != nil {
+		return c, err
+	}
+	c.Totals = totals(sums)
+	return c, nil
 }
 
 // OpenPoints returns what else than a missing proof speaks against closing a

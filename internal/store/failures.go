@@ -24,34 +24,23 @@ type FailedPayment struct {
 	books.Fate
 }
 
-// paymentColumns are what of a bill tells whether it was paid.
-const paymentColumns = `%[1]s.bill_id, b.order_no, %[1]s.transaction_time, %[1]s.transaction_date, %[1]s.merchant_name, %[1]s.asset_id, %[1]s.card_last4,
-	%[1]s.fail_code, %[1]s.fail_desc, %[1]s.trade_amount, %[1]s.trade_currency, %[1]s.bill_status`
-
-var (
-	// What looks like no failed payment by merchant and amount cannot be the same
-	// purchase: to leave it out here is much cheaper than to read it.
-	paymentsNow = `
-		WITH failed AS MATERIALIZED (
-			SELECT b.merchant_name, b.trade_amount, b.trade_currency FROM bills b
-			WHERE b.account = ?1 AND b.transaction_time >= ?2 AND b.transaction_time < ?3 AND b.withdrawn_at IS NULL AND b.bill_status = 'FAILED')
-		SELECT ` + fmt.Sprintf(paymentColumns, "b") + ` FROM bills b
-		WHERE b.account = ?1 AND b.transaction_time >= ?2 AND b.transaction_time < ?3 AND b.withdrawn_at IS NULL
-		  AND (b.bill_status = 'FAILED' OR (b.merchant_name, b.trade_amount, b.trade_currency) IN (SELECT merchant_name, trade_amount, trade_currency FROM failed))
-		ORDER BY b.transaction_time, b.bill_id`
-	paymentsThen = "SELECT " + fmt.Sprintf(paymentColumns, "b") + ` FROM bills b
-		WHERE b.account = ?1 AND b.transaction_time >= ?2 AND b.transaction_time < ?3 AND b.withdrawn_at IS NULL AND b.changed_at <= ?4
-		UNION ALL
-		SELECT ` + fmt.Sprintf(paymentColumns, "s") + ` FROM bills b JOIN bill_states s ON s.bill_id = b.bill_id
-		WHERE b.account = ?1 AND s.transaction_time >= ?2 AND s.transaction_time < ?3 AND s.withdrawn_at IS NULL AND s.valid_from <= ?4 AND s.valid_to > ?4
-		ORDER BY 3, 1`
-)
+// payments are what may tell of a failed payment whether it was paid. What looks
+// like none by merchant and amount cannot be the same purchase: to leave it out
+// here is much cheaper than to read it.
+const payments = `
+	WITH failed AS MATERIALIZED (
+		SELECT b.merchant_name, b.trade_amount, b.trade_currency FROM bills b
+		WHERE b.account = ?1 AND b.transaction_time >= ?2 AND b.transaction_time < ?3 AND b.withdrawn_at IS NULL AND b.bill_status = 'FAILED')
+	SELECT b.bill_id, b.order_no, b.transaction_time, b.transaction_date, b.merchant_name, b.asset_id, b.card_last4,
+		b.fail_code, b.fail_desc, b.trade_amount, b.trade_currency, b.bill_status FROM bills b
+	WHERE b.account = ?1 AND b.transaction_time >= ?2 AND b.transaction_time < ?3 AND b.withdrawn_at IS NULL
+	  AND (b.bill_status = 'FAILED' OR (b.merchant_name, b.trade_amount, b.trade_currency) IN (SELECT merchant_name, trade_amount, trade_currency FROM failed))
+	ORDER BY b.transaction_time, b.bill_id`
 
 // FailedPayments calls fn for every failed payment of an account whose transaction
-// lies in a month, as they were known at a moment (the zero time: now). They come
-// in the order in which it is clear what became of them. Within fn nothing else may
+// lies in a month. They come in the order in which it is clear what became of them. Within fn nothing else may
 // be asked of the Tx.
-func (t *Tx) FailedPayments(account, month string, known time.Time, fn func(*FailedPayment) error) error {
+func (t *Tx) FailedPayments(account, month string, fn func(*FailedPayment) error) error {
 	zone, err := t.ReportZone()
 	if err != nil {
 		return err
@@ -62,10 +51,7 @@ func (t *Tx) FailedPayments(account, month string, known time.Time, fn func(*Fai
 	}
 	// What was tried just before may be the same purchase, and what was paid just
 	// after.
-	query, args := paymentsNow, []any{account, text(from.Add(-books.SettleLimit)), text(to.Add(books.SettleLimit))}
-	if !known.IsZero() {
-		query, args = paymentsThen, append(args, text(known))
-	}
+	args := []any{account, text(from.Add(-books.SettleLimit)), text(to.Add(books.SettleLimit))}
 	settled, waiting := books.NewSettled(books.SettleLimit), map[int64]*FailedPayment{}
 	tell := func(fates []books.Fate) error {
 		for _, f := range fates {
@@ -81,7 +67,7 @@ func (t *Tx) FailedPayments(account, month string, known time.Time, fn func(*Fai
 		}
 		return nil
 	}
-	err = t.each("reading payments", query, args, func(row []driver.Value) error {
+	err = t.each("reading payments", payments, args, func(row []driver.Value) error {
 		c := columns{row: row}
 		status := c.text(11)
 		p := books.Payment{ID: c.int(0), At: c.time(2), Account: account, AssetID: c.text(5), Merchant: c.text(4), Failed: books.Failed(status), Paid: books.Paid(status)}
@@ -168,7 +154,7 @@ func (t *Tx) failureSums(month string) (map[failureKey]*FailureSum, cardBills, e
 	}
 	sums, cards := map[failureKey]*FailureSum{}, cardBills{}
 	for _, account := range accounts {
-		err := t.FailedPayments(account, month, time.Time{}, func(p *FailedPayment) error {
+		err := t.FailedPayments(account, month, func(p *FailedPayment) error {
 			currency := ""
 			if p.Trade != nil {
 				currency = p.Trade.Currency
