@@ -24,15 +24,16 @@ run: build ## build, sync as config.toml says (as shipped: from the simulator in
 	./bin/syncer sync
 	./bin/syncer status
 
-# Reports are written by one goroutine: the race detector would only make their many
-# files and a month's whole story slow. What is tried with random cases is tried
-# fewer times with it. The histories of internal/syncer run without it, since those
-# of internal/app, internal/soak and the program itself try the same work with it.
-ALONE := 'Golden|^TestMonthEnd$$|^TestRecipes$$|^TestDatasette'
+# The program's own tests begin it anew hundreds of times, which the race detector
+# makes slow: with it run those in which work goes on beside work. The histories of
+# internal/syncer run without it, since those of internal/app, internal/soak and the
+# program itself try the same work with it. Random cases are fewer with it.
+BESIDE := 'Daemon|Notified|Notifications|Inbox|Stopped|Beside|Together|Reader|Locked|TwoProcesses|Terminal|Progress'
 
 test: ## all tests, with the race detector where it matters, and 100 random stories
-	RAPID_CHECKS=25 go test -race -timeout 15m -skip $(ALONE) $$(go list ./... | grep -v '/internal/syncer$$')
-	go test -run $(ALONE) ./cmd/syncer
+	RAPID_CHECKS=25 go test -race -timeout 15m $$(go list ./... | grep -vE '/(internal|cmd)/syncer$$')
+	go test -race -run $(BESIDE) ./cmd/syncer
+	go test -skip $(BESIDE) ./cmd/syncer
 	go test ./internal/syncer
 	go test ./internal/soak -count=1 -run TestModel -seeds 100 -budget 40s -v
 

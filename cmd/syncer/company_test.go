@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -326,7 +327,12 @@ func TestStoppedAgainAndAgain(t *testing.T) {
 		stopped++
 		if fi, err := os.Stat(filepath.Join(torn, "bills.db")); err == nil && fi.Size() > 0 {
 			sound(t, torn, fmt.Sprintf("stopped for the %dth time", i+1))
-			if got := look(t, torn, "SELECT outcome FROM runs WHERE outcome <> 'interrupted'"); len(got) > 0 {
+			got := look(t, torn, "SELECT outcome FROM runs WHERE outcome <> 'interrupted'")
+			if slices.Equal(got, []string{"complete"}) {
+				t.Logf("the run was done just before signal %d", i+1) // and the program was about to end
+				break
+			}
+			if len(got) > 0 {
 				t.Errorf("runs that were stopped ended as %v", got)
 			}
 		}
