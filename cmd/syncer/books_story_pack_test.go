@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -180,4 +181,37 @@ func (m *monthEnd) mayIs(pack map[string][][]string) {
 			m.t.Errorf("the proof of May has %v", row)
 		}
 	}
+}
+
+// A month's books hold what came back of earlier bills, so its own bills alone prove
+// nothing: all history before its end has to be proved, and read again since.
+func TestCloseNeedsEarlierBills(t *testing.T) {
+	t.Parallel()
+	m := newMonthEnd(t)
+	m.spring()
+	refuses := func(want string) {
+		t.Helper()
+		_, errout := m.says(m.closed, exitIncomplete, "close", "2026-05", "--by", "ann")
+		if !strings.Contains(errout, want) || strings.Count(errout, "\n") != 2 {
+			t.Errorf("close says %q, want %q and a hint", errout, want)
+		}
+	}
+	for range 2 {
+		m.says(m.closed, exitDone, "sync", "-q", "--from", "2026-04-28")
+	}
+	refuses("2026-05 is not closed: account main: its earlier history is not proved complete, and the month's books hold what came back of earlier bills (window 3 is pending, of 2 that lack); account main: what changed of earlier bills")
+
+	m.now = m.moment("2026-05-20 10:00")
+	quiet := []string{"SYNCER_SCHEDULE_REFRESH="}
+	sync := func() { m.saysWith(m.closed, quiet, exitDone, "sync", "-q") }
+	if err := os.Remove(filepath.Join(m.closed, "bills.db")); err != nil {
+		t.Fatal(err)
+	}
+	sync()
+	m.now = m.moment("2026-06-03 10:00")
+	sync()
+	sync()
+	refuses("2026-05 is not closed: account main: what changed of earlier bills until the month ended is not read again yet (last refresh: 2026-05-20 ")
+	m.says(m.closed, exitDone, "sync", "-q", "--refresh")
+	m.says(m.closed, exitDone, "close", "2026-05", "--by", "ann")
 }

@@ -80,7 +80,7 @@ func (a *App) CloseMonth(ctx context.Context, o CloseOptions) (Closing, error) {
 		}
 		if len(open) > 0 && !o.Force {
 			return c, &Verdict{3, fmt.Sprintf("%s is not closed: %s", o.Month, strings.Join(open, "; ")),
-				"\"syncer sync\" proves it, \"syncer status\" says what is missing; --force closes it all the same and keeps these points"}
+				"\"syncer sync\" proves it (with --refresh it reads again what may have changed), \"syncer status\" says what is missing; --force closes it all the same and keeps these points"}
 		}
 		// Another process may change the time zone in between.
 		const enough = 5
@@ -172,13 +172,13 @@ func (a *App) unproved(t *store.Tx, acct *store.Coverage, month bill.Span, c *Cl
 		open = append(open, fmt.Sprintf("account %s: it is proved complete until %s only", acct.Account, moment(proof.Until)))
 	}
 	for i := range proof.Lacks {
-		w := &proof.Lacks[i]
-		why := string(w.State)
-		if w.LastError != "" {
-			why += ": " + w.LastError
-		}
-		open = append(open, fmt.Sprintf("account %s: window %d is %s", acct.Account, w.ID, why))
+		open = append(open, fmt.Sprintf("account %s: %s", acct.Account, lacking(&proof.Lacks[i])))
 	}
+	points, err := unprovedBefore(t, acct, s.Start, proof.Lacks)
+	if err != nil {
+		return open, err
+	}
+	open = append(open, points...)
 	if len(proof.Agreed) > 0 {
 		c.Remarks = append(c.Remarks, fmt.Sprintf("account %s: of its windows %d had been accepted without a proof", acct.Account, len(proof.Agreed)))
 	}
@@ -186,11 +186,43 @@ func (a *App) unproved(t *store.Tx, acct *store.Coverage, month bill.Span, c *Cl
 		c.Remarks = append(c.Remarks, fmt.Sprintf("account %s: its history begins within the month, on %s", acct.Account, s.Start.In(zone).Format(time.DateOnly)))
 	}
 	refreshed, err := t.RefreshedAt(acct.Account)
-	if err == nil && refreshed.Before(month.End) {
-		c.Remarks = append(c.Remarks, fmt.Sprintf("account %s: bills that changed since the month ended may not be read again yet (last refresh: %s); \"syncer sync --refresh\" does",
-			acct.Account, timeWord(refreshed, moment)))
+	if err == nil && refreshed.Before(month.End) && !a.now().Before(month.End) {
+		open = append(open, fmt.Sprintf("account %s: what changed of earlier bills until the month ended is not read again yet (last refresh: %s)", acct.Account, timeWord(refreshed, moment)))
 	}
 	return open, err
+}
+
+// unprovedBefore says what of an account's history before a month is not proved: the
+// month's books hold what came back of earlier bills, too. What was said of windows
+// that reach into the month is not said again.
+func unprovedBefore(t *store.Tx, acct *store.Coverage, start time.Time, said []bill.Window) ([]string, error) {
+	if !acct.HistoryStart.Before(start) {
+		return nil, nil
+	}
+	proof, err := verify.Proved(t, acct.Account, bill.Span{Start: acct.HistoryStart, End: start})
+	if err != nil {
+		return nil, err
+	}
+	lacks := slices.DeleteFunc(proof.Lacks, func(w bill.Window) bool {
+		return slices.ContainsFunc(said, func(x bill.Window) bool { return x.ID == w.ID })
+	})
+	if !proof.At.IsZero() && len(lacks) == 0 {
+		return nil, nil
+	}
+	point := fmt.Sprintf("account %s: its earlier history is not proved complete, and the month's books hold what came back of earlier bills", acct.Account)
+	if n := len(lacks); n > 0 {
+		point += fmt.Sprintf(" (%s, of %d that lack)", lacking(&lacks[0]), n)
+	}
+	return []string{point}, nil
+}
+
+// lacking says what is the matter with a window that is not proved.
+func lacking(w *bill.Window) string {
+	why := string(w.State)
+	if w.LastError != "" {
+		why += ": " + w.LastError
+	}
+	return fmt.Sprintf("window %d is %s", w.ID, why)
 }
 
 func timeWord(t time.Time, word func(time.Time) string) string {

@@ -243,15 +243,18 @@ func (w *writer) has(k Kind) bool {
 	return false
 }
 
-// number returns the id of the next line with a suffix.
+// number returns the id of the next line with a suffix: one that no line has had,
+// also if somebody took one away.
 func (w *writer) number(suffix string) string {
-	n := 1
+	last := 0
 	for i := range w.lines {
-		if strings.HasPrefix(w.lines[i].ID, w.key+"-"+suffix) {
-			n++
+		if rest, ok := strings.CutPrefix(w.lines[i].ID, w.key+"-"+suffix); ok {
+			if n, err := strconv.Atoi(rest); err == nil {
+				last = max(last, n)
+			}
 		}
 	}
-	return fmt.Sprintf("%s-%s%d", w.key, suffix, n)
+	return fmt.Sprintf("%s-%s%d", w.key, suffix, last+1)
 }
 
 func abs(n int64) int64 {

@@ -256,7 +256,12 @@ func (k *bookChecker) closings() error {
 		}
 		k.Closed++
 	}
-	return nil
+	return k.t.each("looking for closings that were taken away", `
+		SELECT DISTINCT month FROM close_totals WHERE month NOT IN (SELECT month FROM closes) ORDER BY month`, nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		k.found("month "+c.text(0), "it was closed, and who closed it and its hash are not there any more")
+		return c.err
+	})
 }
 
 // Differs says in what a closed month is not what it was when it was closed; ""

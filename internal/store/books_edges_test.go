@@ -277,3 +277,44 @@ func TestSumBesideAWriter(t *testing.T) {
 	}
 	equal(t, "sums", texts(t, s, fmt.Sprintf(stored, "1")), texts(t, s, fmt.Sprintf(summed, "1")))
 }
+
+// Whichever lines somebody took away, a bill can change afterwards and the books can
+// be mended: they add up again, and no id is given out twice.
+func TestLinesTakenAway(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []string{"1", "2", "3", "1, 2", "2, 3", "1, 3", "1, 2, 3"} {
+		for _, mended := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s mended %t", lost, mended), func(t *testing.T) {
+				t.Parallel()
+				s := withAccount(t)
+				l := grown(t, s, "A", "SUCCESS", usd(1000))
+				l.becomes(t, s, dayOf(1, 10), func(b *bill.Bill) { b.Status, b.In = "PARTIAL_REFUND", usd(100) })
+				l.becomes(t, s, dayOf(1, 20), func(b *bill.Bill) { b.In = usd(300) })
+				execute(t, raw(t, s.Path()), "DELETE FROM postings WHERE line IN ("+lost+")")
+				left := texts(t, s, asPosted)
+				if mended {
+					if n, err := s.MendBooks(t.Context()); n != 1 || err != nil {
+						t.Errorf("MendBooks = %d, %v; want 1", n, err)
+					}
+				}
+				l.becomes(t, s, dayOf(1, 25), func(b *bill.Bill) { b.In = usd(450) })
+				equal(t, "sum", texts(t, s, "SELECT sum(amount) FROM postings"), []string{"-550"})
+				equal(t, "lines that stayed", texts(t, s, asPosted)[:len(left)], left)
+				sound(t, s)
+			})
+		}
+	}
+}
+
+// A closing that somebody took away is noticed.
+func TestClosingTakenAway(t *testing.T) {
+	t.Parallel()
+	s := withAccount(t)
+	grown(t, s, "A", "SUCCESS", usd(1000))
+	closeAt(t, s, "2026-01", dayOf(2, 9))
+	execute(t, raw(t, s.Path()), "PRAGMA foreign_keys = OFF", "DELETE FROM closes")
+	got, err := s.CheckBooks(t.Context(), nil)
+	if err != nil || len(got.Findings) != 1 || got.Findings[0].Subject != "month 2026-01" || !strings.Contains(got.Findings[0].Reason, "it was closed, and ") {
+		t.Errorf("CheckBooks = %+v, %v", got.Findings, err)
+	}
+}

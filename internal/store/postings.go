@@ -247,7 +247,8 @@ type labels struct{ merchant, card, budget string }
 // A storedLine is a posting that is there already.
 type storedLine struct {
 	books.Line
-	date string
+	date   string
+	number int // among the bill's, from 1
 }
 
 const (
@@ -295,13 +296,13 @@ func (p *poster) span(from, to int64) error {
 		return err
 	}
 	lines := map[int64][]storedLine{}
-	err = p.t.each("reading postings", "SELECT bill_id, line_id, kind, amount, currency, effect_date, reason, posting_date FROM postings WHERE bill_id BETWEEN ? AND ? ORDER BY bill_id, line",
+	err = p.t.each("reading postings", "SELECT bill_id, line_id, kind, amount, currency, effect_date, reason, posting_date, line FROM postings WHERE bill_id BETWEEN ? AND ? ORDER BY bill_id, line",
 		span, func(row []driver.Value) error {
 			c := columns{row: row}
 			id := c.int(0)
 			l := books.Line{ID: c.text(1), Kind: books.Kind(c.text(2)), Amount: bill.Amount{Value: c.int(3), Currency: c.text(4)}, Effect: c.text(5), Reason: c.text(6)}
 			l.Part = books.PartOf(l.Kind, l.Amount.Value)
-			lines[id] = append(lines[id], storedLine{l, c.text(7)})
+			lines[id] = append(lines[id], storedLine{l, c.text(7), int(c.int(8))})
 			return c.err
 		})
 	if err != nil {
@@ -378,7 +379,7 @@ func (b *posted) derive(key string, zone *time.Location) (lines []derived, from 
 	}
 	same := len(all) >= len(b.have)
 	for i := 0; same && i < len(b.have); i++ {
-		same = all[i].ID == b.have[i].ID && all[i].Amount == b.have[i].Amount
+		same = all[i].ID == b.have[i].ID && all[i].Amount == b.have[i].Amount && b.have[i].number == i+1
 	}
 	if !same {
 		last := &b.states[len(b.states)-1]
@@ -394,7 +395,10 @@ func (b *posted) derive(key string, zone *time.Location) (lines []derived, from 
 	for i := len(b.have); i < len(all); i++ {
 		lines = append(lines, derived{all[i], runs[i]})
 	}
-	return lines, len(b.have)
+	if n := len(b.have); n > 0 {
+		from = b.have[n-1].number // more than there are if somebody took one away
+	}
+	return lines, from
 }
 
 // keyOf returns what the ids of a bill's lines begin with. What another bill's
@@ -504,7 +508,7 @@ func (p *poster) insert(b *posted, line int, l *books.Line, run int64) error {
 	if _, err := p.t.run(d); err != nil {
 		return err
 	}
-	b.have = append(b.have, storedLine{*l, date})
+	b.have = append(b.have, storedLine{*l, date, line})
 	p.lines++
 	p.t.written++
 	return nil
@@ -560,7 +564,7 @@ func (p *poster) keepLabels(b *posted) error {
 		if s := &b.states[then]; s.labels != now {
 			err := p.t.exec("keeping what a posting was summed by", `
 				INSERT INTO kept_labels (bill_id, line, merchant_name, asset_id, budget_account_id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-				b.id, i+1, orNull(s.labels.merchant), orNull(s.labels.card), orNull(s.labels.budget))
+				b.id, b.have[i].number, orNull(s.labels.merchant), orNull(s.labels.card), orNull(s.labels.budget))
 			if err != nil {
 				return err
 			}
