@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -201,6 +202,20 @@ func TestCloseNeedsEarlierBills(t *testing.T) {
 	}
 	refuses("2026-05 is not closed: account main: its earlier history is not proved complete, and the month's books hold what came back of earlier bills (window 3 is pending, of 2 that lack); account main: what changed of earlier bills")
 
+	doubts := func(want string) {
+		t.Helper()
+		for _, name := range []string{"monthly --month 2026-05", "open", "pack 2026-05", "accruals 2026-05", "changes --since 2026-05-01"} {
+			out, _ := m.says(m.closed, exitDone, append([]string{"report", "--json"}, strings.Fields(name)...)...)
+			var doc struct {
+				About map[string]string `json:"about"`
+			}
+			if err := json.Unmarshal([]byte(out), &doc); err != nil || doc.About["proved"] != want {
+				t.Errorf("report %s is about %v, %v; want %q of what is proved", name, doc.About, err, want)
+			}
+		}
+	}
+	doubts("NO: main is not proved complete, second is not proved complete")
+
 	m.now = m.moment("2026-05-20 10:00")
 	quiet := []string{"SYNCER_SCHEDULE_REFRESH="}
 	sync := func() { m.saysWith(m.closed, quiet, exitDone, "sync", "-q") }
@@ -208,7 +223,11 @@ func TestCloseNeedsEarlierBills(t *testing.T) {
 		t.Fatal(err)
 	}
 	sync()
+	doubts("")
 	m.now = m.moment("2026-06-03 10:00")
+	if out, _ := m.says(m.closed, exitDone, "report", "monthly", "--month", "2026-05", "--account", "main"); !strings.Contains(out, "\nproved     NO: main is proved complete until 2026-05-") {
+		t.Errorf("a month that is over since the last sync is reported as\n%s", out)
+	}
 	sync()
 	sync()
 	refuses("2026-05 is not closed: account main: what changed of earlier bills until the month ended is not read again yet (last refresh: 2026-05-20 ")

@@ -42,10 +42,18 @@ func newDiary(t *testing.T) *diary {
 			if err := tx.SaveAccount(bill.Account{Name: name, ConnectedCustomerID: name}, d.at("2026-01-01 00:00"), d.at("2026-01-01 00:00")); err != nil {
 				return err
 			}
+			if err := proved(tx, name, d.at("2026-01-01 00:00"), d.at("2026-07-01 00:00")); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
 	return d
+}
+
+// proved notes that an account's bills of a span are all there.
+func proved(tx *store.Tx, account string, from, until time.Time) error {
+	return tx.SaveTail(&bill.Tail{Account: account, CoveredFrom: from, ProvedUntil: until, Progress: bill.Progress{State: bill.Done, ProvedAt: until}})
 }
 
 func (d *diary) do(fn func(*store.Tx) error) {

@@ -54,6 +54,9 @@ connected_customer_id = "2"
 			if err := tx.SaveAccount(bill.Account{Name: name, ConnectedCustomerID: name}, reportTime.AddDate(-1, 0, 0), k.now); err != nil {
 				return err
 			}
+			if err := proved(tx, name, reportTime.AddDate(-1, 0, 0), k.now); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

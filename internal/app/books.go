@@ -126,8 +126,45 @@ func (a *App) makeReport(ctx context.Context, o BookOptions, build func(*book) (
 		if err != nil {
 			return err
 		}
+		if err := b.doubt(r); err != nil {
+			return err
+		}
 		return write(r)
 	}))
+}
+
+// doubt has a report say what of the accounts it is about is not proved complete.
+func (b *book) doubt(r *report.Report) error {
+	list, err := b.Standings()
+	if err != nil {
+		return err
+	}
+	zone, until := b.app.cfg.Report.Timezone, time.Time{} // the end of its months, if these are over
+	if b.to != "" {
+		end, err := time.ParseInLocation("2006-01", string(b.to.Add(1)), zone)
+		if err != nil {
+			return err
+		}
+		if !end.After(b.madeAt) {
+			until = end
+		}
+	}
+	var lacks []string
+	for _, s := range list {
+		switch {
+		case len(b.accounts) > 0 && !slices.Contains(b.accounts, s.Account), s.Complete && !s.To.Before(until):
+		case s.Complete:
+			lacks = append(lacks, fmt.Sprintf("%s is proved complete until %s only", s.Account, s.To.In(zone).Format("2006-01-02 15:04 -07:00")))
+		default:
+			lacks = append(lacks, s.Account+" is not proved complete")
+		}
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	r.About = append(r.About, report.Fact{Label: "proved", Text: "NO: " + strings.Join(lacks, ", ")})
+	b.app.log.Warn().Str("report", r.Name).Strs("lacks", lacks).Msg("the report may lack bills; \"syncer status\" says what is missing")
+	return nil
 }
 
 // readBooks opens the database for looking, with the books up to date. They are

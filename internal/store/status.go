@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -19,6 +20,23 @@ type Coverage struct {
 	Unreadable    int
 	Accepted      int // windows without a proof, which a person has accepted
 	Complete      bool
+}
+
+// A Standing is whether all bills of an account are there, as far as a run can tell.
+type Standing struct {
+	Account  string
+	To       time.Time // until when it is proved; zero if nothing is
+	Complete bool
+}
+
+// Standings returns the standing of each account; it counts no bills.
+func (t *Tx) Standings() (list []Standing, err error) {
+	err = t.each("reading the coverage", "SELECT account, proved_to, complete FROM coverage ORDER BY account", nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		list = append(list, Standing{c.text(0), c.time(1), c.int(2) != 0})
+		return c.err
+	})
+	return list, err
 }
 
 // Coverage returns what is proved of each account the database knows.
