@@ -37,7 +37,7 @@ func (g *globals) makeReport(cmd *cobra.Command, f *bookFlags, do func(*app.App,
 	if err != nil {
 		return err
 	}
-	a, _, err := g.app(cmd)
+	a, _, err := g.reportApp(cmd, f.out)
 	if err != nil {
 		return err
 	}

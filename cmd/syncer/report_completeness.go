@@ -56,7 +56,7 @@ Exit code 0 if every month is proved and agrees, else 3; 4 if the API refuses us
 // completeness makes the sheet and prints it. Its JSON is older than other reports
 // and keeps its names.
 func (g *globals) completeness(cmd *cobra.Command, o app.ReportOptions, out *report.Output) error {
-	a, cfg, err := g.app(cmd)
+	a, cfg, err := g.reportApp(cmd, out)
 	if err != nil {
 		return err
 	}

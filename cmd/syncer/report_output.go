@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"billsync/internal/app"
+	"billsync/internal/config"
 	"billsync/internal/report"
 )
 
@@ -39,6 +42,19 @@ func (g *globals) checkOutput(cmd *cobra.Command, o *report.Output) error {
 		}
 	}
 	return o.Validate()
+}
+
+// reportApp returns the App that makes a report, if the workbook that is asked for
+// replaces nothing that the program lives from.
+func (g *globals) reportApp(cmd *cobra.Command, o *report.Output) (*app.App, *config.Config, error) {
+	a, cfg, err := g.app(cmd)
+	if err != nil || o.XLSX == "" {
+		return a, cfg, err
+	}
+	if err := a.Spare(o.XLSX); err != nil {
+		return nil, nil, errors.Join(err, a.Close())
+	}
+	return a, cfg, nil
 }
 
 // writeReport writes a report as it is asked for, and says where a workbook is.

@@ -72,7 +72,7 @@ write the same to standard output; --part NAME alone shows one of them as a tabl
 			if err := g.checkOutput(cmd, f.out); err != nil {
 				return err
 			}
-			a, _, err := g.app(cmd)
+			a, _, err := g.reportApp(cmd, f.out)
 			if err != nil {
 				return err
 			}

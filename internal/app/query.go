@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"billsync/internal/store"
@@ -19,8 +20,8 @@ func (a *App) Query(ctx context.Context, query string, head func([]string) error
 }
 
 // Snapshot writes a consistent copy of the database to a file, or with dry only
-// finds out whether there is something to be copied. It returns the file's whole
-// name.
+// finds out whether there is something to be copied, and whether the file may have
+// that name. It returns the file's whole name.
 func (a *App) Snapshot(ctx context.Context, path string, replace, dry bool) (string, error) {
 	whole, err := filepath.Abs(path)
 	if err != nil {
@@ -31,10 +32,32 @@ func (a *App) Snapshot(ctx context.Context, path string, replace, dry bool) (str
 		return "", err
 	}
 	defer a.logged("closing the database", st.Close)
+	if err := a.Spare(whole); err != nil {
+		return "", err
+	}
 	if dry {
-		return whole, nil
+		return whole, withCode(st.CheckSnapshot(whole, replace))
 	}
 	return whole, withCode(st.Snapshot(ctx, whole, replace))
+}
+
+// Spare makes sure that writing a file replaces nothing that the program lives from:
+// its database and what belongs to that, its configuration, keys and tokens.
+func (a *App) Spare(path string) error {
+	if err := store.Spare(a.cfg.Database.URL, path); err != nil {
+		return withCode(err)
+	}
+	type vital struct{ path, what string }
+	files := []vital{{a.cfg.File, "the configuration"}, {a.cfg.API.PrivateKeyFile, "the private key"}, {a.cfg.API.ServerPublicKeyFile, "the API's public key"}}
+	for _, c := range a.cfg.Accounts {
+		files = append(files, vital{c.AccessTokenFile, "the access token of account " + c.Name})
+	}
+	for _, f := range files {
+		if f.path != "" && store.SameFile(path, f.path) {
+			return &InputError{fmt.Sprintf("%s: it is %s", path, f.what), "name another file"}
+		}
+	}
+	return nil
 }
 
 // look opens the database for looking only; that there is none is an InputError.

@@ -15,19 +15,14 @@ import (
 // that is there is replaced only if that is wanted.
 func (s *Store) Snapshot(ctx context.Context, path string, replace bool) (err error) {
 	const doing = "making a snapshot"
-	if same(path, s.path) {
-		return &UsageError{path + ": a snapshot would replace the database itself", "name another file"}
-	}
-	if !replace {
-		if _, err := os.Lstat(path); err == nil {
-			return &UsageError{path + ": it is there already", "choose another name, or --force to replace it"}
-		}
+	if err := s.CheckSnapshot(path, replace); err != nil {
+		return err
 	}
 	// VACUUM INTO takes no file that holds something, and makes one that all may
 	// read; this one is there first, and ours.
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return &UsageError{err.Error(), "name a file in a folder that can be written"}
+	if err != nil { // without the name of the file that was tried
+		return &UsageError{fmt.Sprintf("%s: it cannot be written: %v", path, errors.Unwrap(err)), "name a file in a folder that can be written"}
 	}
 	temp := f.Name()
 	defer func() {
@@ -50,11 +45,27 @@ func (s *Store) Snapshot(ctx context.Context, path string, replace bool) (err er
 		}
 		if name == temp {
 			if err := os.Rename(temp, path); err != nil {
-				return &UsageError{err.Error(), "name a file, not a folder"}
+				return &UsageError{fmt.Sprintf("%s: it cannot be written: %v", path, errors.Unwrap(err)), "name a file, not a folder"}
 			}
 		}
 	}
 	return nil
+}
+
+// CheckSnapshot finds out before any work whether a snapshot may have a name. The
+// error is a UsageError.
+func (s *Store) CheckSnapshot(path string, replace bool) error {
+	if err := Spare(s.path, path); err != nil {
+		return err
+	}
+	switch fi, err := os.Lstat(path); {
+	case err != nil: // that there is none, as a rule; else making it fails
+	case fi.IsDir():
+		return &UsageError{path + ": it is a folder", "name a file"}
+	case !replace:
+		return &UsageError{path + ": it is there already", "choose another name, or --force to replace it"}
+	}
+	return lone(path)
 }
 
 // vacuumInto copies the database. The connection is one that only reads; that it
