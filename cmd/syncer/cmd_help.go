@@ -138,6 +138,10 @@ Views
 Times are UTC text, YYYY-MM-DDTHH:MM:SS.sssZ; transaction_date and months are in the
 [report] timezone. A bill the API no longer lists stays, with withdrawn_at set.
 
+Texts stand in single quotes, 'main', names of columns in none or in double ones,
+"month". "syncer query" says so if there is no such column; other programs take a
+misspelt name in double quotes for a text.
+
 Examples
 `)
 	for _, e := range sqlExamples {

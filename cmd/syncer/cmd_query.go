@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -82,6 +83,23 @@ other programs. "syncer help sql" lists the tables and views.`,
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "comma-separated values")
 	cmd.Flags().BoolVar(&plain, "plain", false, "with --csv: no ' in front of what looks like a formula")
 	return cmd
+}
+
+// withSQL lets a query begin with a comment: what begins with two dashes would be a
+// flag. A flag has no blank in its name, though; and to SQL one more in front is
+// nothing.
+func withSQL(root *cobra.Command, args []string) []string {
+	cmd, _, err := root.Find(args)
+	if err != nil || cmd.Name() != "query" {
+		return args
+	}
+	out := slices.Clone(args)
+	for i, arg := range out {
+		if at := strings.IndexAny(arg, "= \t\r\n"); strings.HasPrefix(arg, "--") && at > 0 && arg[at] != '=' {
+			out[i] = " " + arg
+		}
+	}
+	return out
 }
 
 // maxQuery bounds a query from standard input.

@@ -61,7 +61,7 @@ func execute(ctx context.Context, g *globals, args []string) (err error) {
 		}
 	}()
 	root := newRootCmd(g)
-	root.SetArgs(args)
+	root.SetArgs(withSQL(root, args))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !g.started {
 		return asUsage(cmd, err)

@@ -34,6 +34,7 @@ func (s *Store) Query(ctx context.Context, query string, head func([]string) err
 	if err != nil {
 		return err
 	}
+	query = namesOnly(query)
 	conn, err := s.ro.Connx(ctx)
 	if err != nil {
 		return explain(s.path, "opening", err)
@@ -44,6 +45,13 @@ func (s *Store) Query(ctx context.Context, query string, head func([]string) err
 		return explain(s.path, "opening", err)
 	}
 	defer func() { _ = register(conn.Raw, nil) }()
+	switch open, err := places(conn.Raw, query); {
+	case err != nil:
+		return s.refused(ctx, guard, err)
+	case open > 0:
+		return &UsageError{"the query leaves a value open: ?, :name, @name and $name stand for one that is not given here",
+			"write the value itself; a text stands in single quotes: 'text'"}
+	}
 	rows, err := conn.QueryContext(ctx, query)
 	if err != nil {
 		return s.refused(ctx, guard, err)
@@ -87,9 +95,30 @@ func (s *Store) refused(ctx context.Context, g *guard, err error) error {
 	}
 	var e sqlite3.Error
 	if errors.As(err, &e) && e.Code == sqlite3.ErrError {
-		return &UsageError{"the query is wrong: " + e.Error(), "\"syncer help sql\" lists the tables and views"}
+		advice := "\"syncer help sql\" lists the tables and views"
+		if strings.HasPrefix(e.Error(), "no such column") {
+			advice += "; a text stands in single quotes: 'text'"
+		}
+		return &UsageError{"the query is wrong: " + e.Error(), advice}
 	}
 	return explain(s.path, "reading", err)
+}
+
+// places returns how many values a statement leaves open.
+func places(raw func(func(any) error) error, query string) (n int, err error) {
+	err = raw(func(c any) error {
+		conn, ok := c.(*sqlite3.SQLiteConn)
+		if !ok {
+			return fmt.Errorf("the connection is a %T", c)
+		}
+		st, err := conn.Prepare(query)
+		if err != nil {
+			return err
+		}
+		n = st.NumInput()
+		return st.Close()
+	})
+	return n, err
 }
 
 // register sets the authorizer of a connection; nil takes it away.
@@ -165,32 +194,59 @@ func oneStatement(query string) (string, error) {
 	return first, nil
 }
 
+// namesOnly writes the names of a statement that stand in double quotes in
+// backquotes, which SQLite takes for the same. But a name in double quotes that there
+// is not it takes for a text, so that a misspelt column would have its own name in
+// every row; the driver has no way to switch that off.
+func namesOnly(sql string) string {
+	var b strings.Builder
+	for i := 0; i < len(sql); {
+		next := token(sql, i)
+		part := sql[i:next]
+		if len(part) > 1 && part[0] == '"' && part[len(part)-1] == '"' {
+			for next < len(sql) && sql[next] == '"' { // a doubled quote is one of the name
+				more := token(sql, next)
+				part, next = part+sql[next:more], more
+			}
+			name := strings.ReplaceAll(part[1:len(part)-1], `""`, `"`)
+			part = "`" + strings.ReplaceAll(name, "`", "``") + "`"
+		}
+		b.WriteString(part)
+		i = next
+	}
+	return b.String()
+}
+
 // statement cuts a statement off at its semicolon and returns what follows, and
 // whether there was nothing in it but blanks and comments.
 func statement(sql string) (rest string, empty bool) {
 	empty = true
-	for i := 0; i < len(sql); {
+	for i := 0; i < len(sql); i = token(sql, i) {
 		switch c := sql[i]; {
 		case c == ';':
 			return sql[i+1:], empty
-		case c == ' ' || c >= '\t' && c <= '\r':
-			i++
-		case strings.HasPrefix(sql[i:], "--"):
-			i = after(sql, i+2, "\n")
-		case strings.HasPrefix(sql[i:], "/*"):
-			i = after(sql, i+2, "*/")
-		case c == '\'' || c == '"' || c == '`':
-			empty = false
-			i = after(sql, i+1, string(c)) // a doubled quote begins another text at once
-		case c == '[':
-			empty = false
-			i = after(sql, i+1, "]")
+		case c == ' ' || c >= '\t' && c <= '\r', strings.HasPrefix(sql[i:], "--"), strings.HasPrefix(sql[i:], "/*"):
 		default:
 			empty = false
-			i++
 		}
 	}
 	return "", empty
+}
+
+// token returns the index behind the comment, the quoted text or name, or the single
+// character that begins at i.
+func token(sql string, i int) int {
+	switch c := sql[i]; {
+	case strings.HasPrefix(sql[i:], "--"):
+		return after(sql, i+2, "\n")
+	case strings.HasPrefix(sql[i:], "/*"):
+		return after(sql, i+2, "*/")
+	case c == '\'' || c == '"' || c == '`':
+		return after(sql, i+1, string(c)) // a doubled quote begins another text at once
+	case c == '[':
+		return after(sql, i+1, "]")
+	}
+	return i + 1
 }
 
 // after returns the index behind the next end mark, the text's end if there is
