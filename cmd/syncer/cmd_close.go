@@ -7,6 +7,8 @@ import (
 	"os/user"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -94,7 +96,17 @@ func (f *closeFlags) fit(args []string) error {
 	case len(args) > 1 || len(args) == 0 && !f.list && !f.check:
 		return usagef("such as: syncer close 2026-05", "close takes one month")
 	}
+	for _, said := range []struct{ flag, text string }{{"--by", f.by}, {"--note", f.note}} {
+		if !isLine(strings.TrimSpace(said.text)) {
+			return usagef("say it in one line, without tabs", "%s: it holds a line's end or another control character", said.flag)
+		}
+	}
 	return nil
+}
+
+// isLine reports whether a text is a line that can stand in a list.
+func isLine(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) })
 }
 
 func (g *globals) closeMonth(cmd *cobra.Command, a *app.App, cfg *config.Config, month app.Month, f closeFlags) error {
@@ -190,15 +202,17 @@ func (g *globals) listClosings(cmd *cobra.Command, a *app.App, cfg *config.Confi
 	}
 	t := g.newTable("month", "closed", "by", "postings", "proved", "hash", "note")
 	t.right(4)
+	var forced strings.Builder // below the table, which it would make too wide
 	for i := range list {
 		c := &list[i]
 		proved := momentOrNot(c.ProvedAt, cfg)
 		if c.Forced {
-			proved = "forced: " + c.OpenPoints
+			proved = "forced"
+			fmt.Fprintf(&forced, "%s was closed although %s\n", c.Month, printable(c.OpenPoints))
 		}
-		t.row(c.Month, moment(c.At, cfg), printable(c.By), g.number(c.Postings), printable(proved), c.Hash[:min(16, len(c.Hash))], printable(c.Note))
+		t.row(c.Month, moment(c.At, cfg), printable(c.By), g.number(c.Postings), proved, c.Hash[:min(16, len(c.Hash))], printable(c.Note))
 	}
-	return g.print(t.String() + "\n" + g.closingTable(list))
+	return g.print(t.String() + forced.String() + "\n" + g.closingTable(list))
 }
 
 func (g *globals) checkClosings(cmd *cobra.Command, a *app.App, cfg *config.Config, month app.Month) error {

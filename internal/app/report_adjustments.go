@@ -23,8 +23,10 @@ func (b *book) adjustmentReport() (*report.Report, error) {
 			return nil, notClosed(b.from, closed)
 		}
 	}
-	period := b.period()
-	period.Label = "closed months"
+	period, err := b.closedPeriod()
+	if err != nil {
+		return nil, err
+	}
 	return &report.Report{
 		Name: "adjustments", Title: "Postings that belong to closed months",
 		About: b.about(period),
@@ -36,6 +38,23 @@ func (b *book) adjustmentReport() (*report.Report, error) {
 		},
 		Parts: []report.Part{b.adjustmentTotals(), b.adjustments()},
 	}, nil
+}
+
+// closedPeriod says which closed months a report is about.
+func (b *book) closedPeriod() (report.Fact, error) {
+	period := b.period()
+	period.Label = "closed months"
+	if b.from == "" && b.to == "" {
+		period.Text = "all"
+		closed, err := b.Closings()
+		if err != nil {
+			return period, err
+		}
+		if len(closed) == 0 {
+			period.Text = "none yet"
+		}
+	}
+	return period, nil
 }
 
 const noAdjustments = "nothing in later months belongs to a closed one"

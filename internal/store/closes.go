@@ -50,7 +50,7 @@ func (s *Store) CloseMonth(ctx context.Context, c *Closing, names Namer, dry boo
 			return err
 		}
 		if at := closed[c.Month]; !at.IsZero() {
-			return &UsageError{fmt.Sprintf("%s is closed already, since %s", c.Month, text(at.at)),
+			return &UsageError{fmt.Sprintf("%s is closed already, since %s", c.Month, at.at.In(s.zone).Format("2006-01-02 15:04:05 -07:00")),
 				"what changed since is posted in the next open month: \"syncer report adjustments\""}
 		}
 		switch from, to, err := t.backlog(); {

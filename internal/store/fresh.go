@@ -47,10 +47,16 @@ func isFresh(ctx context.Context, path string) (bool, error) {
 // errNotSQLite says that a file is no SQLite database.
 var errNotSQLite = errors.New("this is not an SQLite database")
 
+// errFolder says that there is a folder where a database should be.
+var errFolder = errors.New("this is a folder, not a file")
+
 // programOf returns the number of the program that an SQLite database says it
 // belongs to. SQLite itself is not asked: it would first tidy up, and a file of
 // others is not to be touched.
 func programOf(path string) (uint32, error) {
+	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
+		return 0, errFolder
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, err

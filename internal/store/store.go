@@ -216,7 +216,7 @@ func CheckFolder(path string) error {
 		return &InputError{path, fmt.Sprintf("%s is no folder", dir), "correct [database] url"}
 	}
 	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
-		return &InputError{path, "this is a folder, not a file", "name a file in [database] url"}
+		return &InputError{path, errFolder.Error(), "name a file in [database] url"}
 	}
 	f, err := os.CreateTemp(dir, ".syncer-write-test-*")
 	if full(err) {
@@ -238,6 +238,8 @@ func CheckFolder(path string) error {
 // version of its schema.
 func identify(ctx context.Context, path, mode string) (version int64, err error) {
 	switch program, err := programOf(path); {
+	case errors.Is(err, errFolder):
+		return 0, &InputError{path, err.Error(), "name a file in [database] url"}
 	case errors.Is(err, errNotSQLite):
 		return 0, &InputError{path, err.Error(), "name another file in [database] url; this one is left as it is"}
 	case err != nil:
