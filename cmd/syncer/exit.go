@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The exit codes. Scripts depend on them: none is ever given another meaning.
@@ -152,8 +153,23 @@ func asUsage(cmd *cobra.Command, err error) error {
 	if errors.As(err, &c) || errors.As(err, &p) {
 		return err
 	}
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		if kind, ok := flagKinds[bad.GetFlag().Value.Type()]; ok {
+			return usagef(kind.such, "--%s %q: it must be %s", bad.GetFlag().Name, bad.GetValue(), kind.what)
+		}
+	}
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	return usagef(fmt.Sprintf("%q shows what is allowed", cmd.CommandPath()+" --help"), "%s", first)
+}
+
+// flagKinds are what flags of a kind take, by the type that they have: the errors of
+// the flags themselves are those of the functions that read them.
+var flagKinds = map[string]struct{ what, such string }{
+	"int":      {"a whole number", "such as 20"},
+	"float64":  {"a number", "such as 0.5"},
+	"duration": {"a span of time", "such as 30s, 10m or 2h"},
+	"bool":     {"true or false", "the flag alone means true"},
 }
 
 // A panicError is a bug that was caught.

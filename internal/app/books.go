@@ -111,6 +111,9 @@ func (a *App) makeReport(ctx context.Context, o BookOptions, build func(*book) (
 	if o.From != "" && o.To != "" && o.To < o.From {
 		return &InputError{fmt.Sprintf("--from %s is after --to %s", o.From, o.To), "both months are included; --from comes first"}
 	}
+	if now := a.thisMonth(); o.From > now {
+		return &InputError{fmt.Sprintf("%s has not begun yet", o.From), fmt.Sprintf("the latest month is %s", now)}
+	}
 	st, err := a.readBooks(ctx)
 	var unsummed *store.UnsummedError
 	if err != nil && !errors.As(err, &unsummed) {

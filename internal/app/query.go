@@ -64,7 +64,12 @@ func (a *App) Spare(path string) error {
 func (a *App) look(ctx context.Context) (*store.Store, error) {
 	st, err := store.OpenReader(ctx, a.cfg.Database.URL)
 	if errors.Is(err, store.ErrNoDatabase) {
-		return nil, &InputError{"there is no database at " + a.cfg.Database.URL + " yet", "run syncer sync"}
+		return nil, a.noDatabase()
 	}
 	return st, withCode(err)
+}
+
+// noDatabase says that there is nothing to look at yet.
+func (a *App) noDatabase() error {
+	return &InputError{"there is no database at " + a.cfg.Database.URL + " yet", "run syncer sync"}
 }

@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"billsync/internal/store"
 	"billsync/internal/verify"
 )
 
@@ -28,6 +30,9 @@ type Sheet struct {
 func (a *App) Completeness(ctx context.Context, o ReportOptions) (Sheet, error) {
 	s := Sheet{Path: a.cfg.Database.URL, MadeAt: a.now()}
 	work, end, err := a.verifier(ctx, o.Accounts)
+	if errors.Is(err, store.ErrNoDatabase) {
+		return s, a.noDatabase()
+	}
 	if err != nil {
 		return s, err
 	}

@@ -59,6 +59,9 @@ func (a *App) Verify(ctx context.Context, o VerifyOptions) (Verification, error)
 		}
 	}
 	work, end, err := a.verifier(ctx, o.Accounts)
+	if errors.Is(err, store.ErrNoDatabase) {
+		return v, &Verdict{3, fmt.Sprintf("there is no database at %s yet: nothing is proved", a.cfg.Database.URL), "\"syncer sync\" makes it"}
+	}
 	if err != nil {
 		return v, err
 	}
@@ -150,9 +153,6 @@ func (a *App) verifier(ctx context.Context, names []string) (work *verify.Verifi
 		return nil, nil, err
 	}
 	st, err := store.OpenReader(ctx, a.cfg.Database.URL)
-	if errors.Is(err, store.ErrNoDatabase) {
-		return nil, nil, &Verdict{3, fmt.Sprintf("there is no database at %s yet: nothing is proved", a.cfg.Database.URL), "\"syncer sync\" makes it"}
-	}
 	if err != nil {
 		return nil, nil, withCode(err)
 	}

@@ -366,7 +366,7 @@ func TestVerifyNothing(t *testing.T) {
 	_, err := a.Verify(t.Context(), app.VerifyOptions{})
 	expectError(t, "Verify without a database", err, 3, "there is no database", "syncer sync")
 	_, err = a.Completeness(t.Context(), app.ReportOptions{})
-	expectError(t, "Completeness without a database", err, 3, "there is no database")
+	expectError(t, "Completeness without a database", err, 2, "there is no database", "run syncer sync")
 	if _, err := a.Sync(t.Context(), app.SyncOptions{Trigger: "sync", Accounts: []string{"main"}}); err != nil {
 		t.Fatal(err)
 	}
