@@ -738,7 +738,8 @@ LEFT JOIN merchants m ON m.merchant_name = CASE WHEN k.bill_id IS NULL THEN b.me
 
 -- What the books of each month came to, per account and currency. Read from sums,
 -- so it answers at once over millions of bills; current is 0 while bills that
--- changed since the last sync are not in them yet (any report puts them in).
+-- changed since the last sync are not in them yet (any report puts them in). A month
+-- that was never summed is not here: ask books_state.
 CREATE VIEW monthly_books AS
 SELECT s.month, s.account, s.currency, s.postings, s.spends, s.spent, s.returned, s.reversed, s.adjusted,
        s.spent + s.returned + s.reversed + s.adjusted AS net,

@@ -132,6 +132,8 @@ Views
   posting_details           postings with the bill each is about
   monthly_books             what the books of each month came to; merchant_books and
                             card_books: the same by merchant and card
+  books_state               whether these and monthly_failures are up to date: while
+                            current is 0, the months that wait may be missing there
   monthly_failures          failed payments by month and reason, and what became of them
   closed_months             what closed months came to
 
