@@ -28,7 +28,7 @@ func (m *monthEnd) packed(name string) map[string][][]string {
 		m.t.Fatal(err)
 	}
 	defer f.Close()
-	want := []string{"About", "summary", "postings", "merchants", "cards", "budget", "refunds", "failures", "accruals", "adjustments", "since_close", "proof"}
+	want := []string{"About", "summary", "postings", "merchants", "cards", "budget", "refunds", "failures", "accrued", "accruals", "adjustments", "since_close", "proof"}
 	if diff := cmp.Diff(want, f.GetSheetList()); diff != "" {
 		m.t.Errorf("the sheets of %s (-want +got):\n%s", name, diff)
 	}
@@ -147,6 +147,7 @@ func (m *monthEnd) mayIs(pack map[string][][]string) {
 			"second|CNH|1|-880|0|-880", "second|JPY|1|-15800|0|-15800",
 		},
 		"failures": {"WORLD_CARD_BALANCE_NOT_ENOUGH|USD|1|1|1|0|0"}, // it was paid with the next try
+		"accrued":  {"main|1|-88|USD"},                              // at whose foot it stands, while the foot of the lines is 0
 		"accruals": {"accrual|main|A08|-88|USD", "reversal|main|A08|88|USD"},
 		"refunds":  {"return|main|A06|12.345|KWD", "return|main|A07|1200|JPY"},
 		"merchants": {
@@ -156,6 +157,7 @@ func (m *monthEnd) mayIs(pack map[string][][]string) {
 	} {
 		columns := map[string]string{
 			"summary": "account currency spends spent returned net", "failures": "reason currency failures then+paid purchases unpaid unpaid+amount",
+			"accrued":  "account bills accrued currency",
 			"accruals": "kind account order amount currency", "refunds": "kind account order amount currency", "merchants": "merchant currency net",
 		}[sheet]
 		titles := strings.Fields(columns)
@@ -170,6 +172,9 @@ func (m *monthEnd) mayIs(pack map[string][][]string) {
 	// A purchase of April is in May's books, with the day it was made.
 	var bought []string
 	for _, row := range rowsOf(m.t, pack, "postings") {
+		if row["bill_id"] == "" || row["bill"] != "" {
+			m.t.Errorf("bill is the API's number in other sheets, and bill_id ours: %v", row)
+		}
 		if row["order"] == "A02" {
 			bought = append(bought, fmt.Sprint(row["posted (Asia/Shanghai)"], " ", row["bought"]))
 		}

@@ -38,9 +38,10 @@ func newPackCmd(g *globals) *cobra.Command {
 		Short: "A month's reports in one workbook",
 		Long: `What finance hands in for a month, in one workbook, pack-MONTH.xlsx in the present
 folder unless --xlsx names another. Its sheets: summary, postings, merchants, cards,
-budget, refunds, failures, accruals (what was not cleared at the end of the month,
-with its reversal), adjustments (posted here, belongs to closed months before),
-since_close (posted later, belongs to this month) and proof.
+budget, refunds, failures, accrued (what was not cleared at the end of the month, by
+account and status), accruals (the same line by line, with its reversal), adjustments
+(posted here, belongs to closed months before), since_close (posted later, belongs to
+this month) and proof.
 
 Once a month is closed, its postings and all sums over them stay as they are;
 failures are those known now, and since_close grows. --json and --csv --part NAME

@@ -57,7 +57,12 @@ func (b *book) pack(month Month) (*report.Report, error) {
 		func() (report.Part, error) { return b.packReturns(), nil },
 		b.packFailures,
 		func() (report.Part, error) {
-			return named(b.accrualLines(month), "accruals", "Not cleared at the end of the month, with its reversal"), nil
+			return named(b.accrualTotals(month), "accrued", "Not cleared at the end of the month, by account and status"), nil
+		},
+		func() (report.Part, error) {
+			p := named(b.accrualLines(month), "accruals", "Not cleared at the end of the month, with its reversal")
+			p.Notes = append(p.Notes, "an accrual and its reversal add up to nothing; what is accrued in all stands at the foot of accrued")
+			return p, nil
 		},
 		func() (report.Part, error) { return b.packEarlier(month), nil },
 		func() (report.Part, error) {

@@ -51,7 +51,7 @@ func (b *book) postings() report.Part {
 			{Name: "budget_account_id", Title: "budget account", Kind: report.ID, Data: true},
 			{Name: "reason", Title: "because"},
 			{Name: "line_id", Title: "line", Kind: report.ID, Data: true},
-			{Name: "bill_id", Title: "bill", Kind: report.Count, Data: true},
+			{Name: "bill_id", Title: "bill_id", Kind: report.Count, Data: true},
 		},
 		Rows: func(row func(report.Row) error) error {
 			from, to := b.days()
