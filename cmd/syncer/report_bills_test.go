@@ -327,6 +327,28 @@ func TestBillReportsBadInput(t *testing.T) {
 	}
 }
 
+// Of an account that was first read after the moment all is late: that is told, with
+// the day, and only of those that are asked for.
+func TestChangesBeforeTheDatabase(t *testing.T) {
+	t.Parallel()
+	k, dir := newBookkeeper(t) // both accounts come into it a day before the report
+	k.tellBooks()
+	const note = "first read after that moment: %s; all of it is new to this database, so every bill of an earlier day is listed as late"
+	const day = "2026-06-14 11:04:05 +08:00"
+	for args, want := range map[string]string{
+		"--since 2026-05-01":                               fmt.Sprintf(note, "main on "+day+", second on "+day),
+		"--since 2026-05-01 --account second":              fmt.Sprintf(note, "second on "+day),
+		"--since 2026-06-14T11:04:05+08:00 --account main": fmt.Sprintf(note, "main on "+day),
+		"--since 2026-06-14T11:04:06+08:00":                "",
+		"--since 2026-05-01 --json --account main":         fmt.Sprintf(note, "main on "+day),
+	} {
+		out, errout, _ := inside(t, dir, append([]string{"report", "changes"}, strings.Fields(args)...)...)
+		if want != "" && !strings.Contains(out, want) || want == "" && strings.Contains(out, "first read after") {
+			t.Errorf("report changes %s says %s%s, want %q", args, out, errout, want)
+		}
+	}
+}
+
 // The help of each report names its flags, its parts and examples.
 func TestBillReportsHelp(t *testing.T) {
 	t.Parallel()

@@ -26,16 +26,35 @@ func (b *book) changeReport(since string) (*report.Report, error) {
 	if at.After(b.madeAt) {
 		return nil, &InputError{fmt.Sprintf("--since %s has not come yet", since), "name a day or a moment that is over"}
 	}
+	begun, err := b.begunSince(at)
+	if err != nil {
+		return nil, err
+	}
 	return &report.Report{
 		Name: "changes", Title: "What moved since " + told,
 		About: b.about(report.Fact{Label: "since", Text: told}),
-		Notes: []string{
+		Notes: append(begun,
 			"late: first seen since, though its transaction is of a day before; changed: it was known and says something else now; withdrawn: no longer listed; returned: listed again",
-			"effect: what the books have of the bill now less what they had of it then; " + signNote,
+			"effect: what the books have of the bill now less what they had of it then; "+signNote,
 			"new bills of later days are no changes and are left out",
-		},
+		),
 		Parts: []report.Part{b.changeSummary(at), b.changedBills(at)},
 	}, nil
+}
+
+// begunSince warns of accounts that the database did not know at a moment: all of
+// their past would seem to have come late.
+func (b *book) begunSince(at time.Time) ([]string, error) {
+	begun, err := b.BegunSince(b.accounts, at)
+	if err != nil || len(begun) == 0 {
+		return nil, err
+	}
+	var list []string
+	for _, x := range begun {
+		list = append(list, fmt.Sprintf("%s on %s", x.Account, x.At.In(b.app.cfg.Report.Timezone).Format("2006-01-02 15:04:05 -07:00")))
+	}
+	return []string{"first read after that moment: " + strings.Join(list, ", ") +
+		"; all of it is new to this database, so every bill of an earlier day is listed as late"}, nil
 }
 
 // moment reads what a report is since, and says it for people.

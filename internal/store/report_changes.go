@@ -91,6 +91,30 @@ func (t *Tx) Changes(accounts []string, since time.Time, fn func(*BillChange) er
 	})
 }
 
+// A Beginning is when an account came into the database: nothing of it was known
+// before.
+type Beginning struct {
+	Account string
+	At      time.Time
+}
+
+// BegunSince returns the accounts that came into the database at a moment or after
+// it, in the order of their names.
+func (t *Tx) BegunSince(accounts []string, since time.Time) (begun []Beginning, err error) {
+	list, err := textList(accounts)
+	if err != nil {
+		return nil, err
+	}
+	err = t.each("reading when accounts began", `
+		SELECT account, created_at FROM accounts
+		WHERE created_at >= ?1 AND (?2 IS NULL OR account IN (SELECT value FROM json_each(?2))) ORDER BY account`, []any{text(since), list}, func(row []driver.Value) error {
+		c := columns{row: row}
+		begun = append(begun, Beginning{c.text(0), c.time(1)})
+		return c.err
+	})
+	return begun, err
+}
+
 // change reads a row of changes.
 func (c *columns) change() (*BillChange, error) {
 	b := &BillChange{
