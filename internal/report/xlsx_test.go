@@ -302,7 +302,7 @@ func TestXLSXLeavesNothing(t *testing.T) {
 					return err
 				}
 			}
-			spilled, err := filepath.Glob(filepath.Join(dir, ".report-*", "excelize-*"))
+			spilled, err := filepath.Glob(filepath.Join(dir, ".syncer-*", "excelize-*"))
 			if err != nil || len(spilled) != 1 {
 				t.Errorf("rows are in %v, %v, want a file in a folder beside the workbook", spilled, err)
 				return errMiddle

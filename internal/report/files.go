@@ -1,0 +1,179 @@
+package report
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Free reports with a UsageError that a file may not be written, because it is
+// there already or a folder.
+func Free(path string, force bool) error { return free(path, force) }
+
+// Files are files that are made in a folder of their own, beside their place, and
+// put there when all of them are whole and on the disk: no name ever stands for
+// half a file. Only their owner may read them.
+type Files struct {
+	dir, temp string
+	names     []string
+	open      *File
+}
+
+// A File is one of them while it is written.
+type File struct {
+	Name  string
+	Bytes int64
+	f     *os.File
+	sum   hash.Hash
+}
+
+// NewFiles begins files for a folder. The error is a UsageError if nothing can be
+// written there. Close has to follow.
+func NewFiles(dir string) (*Files, error) {
+	temp, err := os.MkdirTemp(dir, ".syncer-*") // nobody else may enter it
+	if err != nil {
+		return nil, &UsageError{err.Error(), "name a file in a folder that can be written"}
+	}
+	return &Files{dir: dir, temp: temp}, nil
+}
+
+// Temp is the folder in which they are made; what else is put there is removed with
+// it.
+func (f *Files) Temp() string { return f.temp }
+
+// Create begins the next file. The one before must be closed.
+func (f *Files) Create(name string) (*File, error) {
+	file, err := os.OpenFile(filepath.Join(f.temp, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.names = append(f.names, name)
+	f.open = &File{Name: name, f: file, sum: sha256.New()}
+	return f.open, nil
+}
+
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.f.Write(p)
+	f.sum.Write(p[:n]) // a hash takes everything
+	f.Bytes += int64(n)
+	return n, err
+}
+
+// Hash is the SHA-256 of what was written.
+func (f *File) Hash() []byte { return f.sum.Sum(nil) }
+
+// Close waits until the file is on the disk.
+func (f *File) Close() error { return errors.Join(f.f.Sync(), f.f.Close()) }
+
+// Free reports with a UsageError that one of the files may not be put in its place.
+// With same, one that is there with the same bytes may stay.
+func (f *Files) Free(force, same bool) error {
+	for _, name := range f.names {
+		path := filepath.Join(f.dir, name)
+		err := free(path, force)
+		if err == nil {
+			continue
+		}
+		if !same {
+			return err
+		}
+		equal, e := alike(path, filepath.Join(f.temp, name))
+		if e != nil || !equal {
+			return err
+		}
+	}
+	return nil
+}
+
+// Place puts the files in their places, one after the other, in the order in which
+// they were made.
+func (f *Files) Place() error {
+	for _, name := range f.names {
+		if err := os.Rename(filepath.Join(f.temp, name), filepath.Join(f.dir, name)); err != nil {
+			return &UsageError{err.Error(), "name a file, not a folder"}
+		}
+	}
+	return syncFile(f.dir)
+}
+
+// Close removes what was not put in its place.
+func (f *Files) Close() error {
+	if f.open != nil {
+		_ = f.open.f.Close() // it may be closed already
+	}
+	return os.RemoveAll(f.temp)
+}
+
+// A fullError says that there is no room for a file.
+type fullError struct{ path string }
+
+func (e *fullError) Error() string { return e.path + ": the disk is full" }
+
+// Hint says what to do about it.
+func (e *fullError) Hint() string {
+	return "free some space, or name a file on another disk; while it is written a workbook takes several times its room"
+}
+
+// Full names the file, and what to do, if an error is that the disk is full.
+func Full(err error, path string) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return &fullError{path}
+	}
+	return err
+}
+
+// free reports with a UsageError that a file may not be written.
+func free(path string, force bool) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return &UsageError{path + ": it is a folder", "name a file"}
+	case err != nil && !errors.Is(err, fs.ErrNotExist): // a name too long, a file in place of a folder
+		return &UsageError{err.Error(), "name a file in a folder that can be written"}
+	case force:
+		return nil
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return &UsageError{path + ": it is there already", "choose another name, or --force to replace it"}
+	}
+	return nil
+}
+
+// syncFile waits until a file or a folder is on the disk.
+func syncFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// alike reports whether two files hold the same.
+func alike(a, b string) (bool, error) {
+	x, err := hashFile(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := hashFile(b)
+	return err == nil && bytes.Equal(x, y), err
+}
+
+func hashFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return h.Sum(nil), nil
+}
