@@ -18,6 +18,7 @@ type Config struct {
 	Sync     Sync
 	Schedule Schedule
 	Report   Report
+	Export   Export
 	Web      Web
 	Webhook  Webhook
 	Log      Log
@@ -79,6 +80,23 @@ type Report struct {
 type MerchantRule struct {
 	Pattern string // compiles, and does not match everything
 	Name    string // may use the groups of the pattern, $1 for instance
+}
+
+// Export has what files for other programs need to know.
+type Export struct {
+	OFX                OFX
+	Beancount, Hledger Journal
+}
+
+// OFX says how statements are written.
+type OFX struct {
+	Kind string // card, bank
+}
+
+// A Journal has the accounts of a journal.
+type Journal struct {
+	Account        string // what those of cards are below
+	ExpenseAccount string
 }
 
 // Web is the read-only page; it is off when Listen is empty.

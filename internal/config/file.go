@@ -188,11 +188,11 @@ func (r *reader) take(e entry) {
 	case e.path[0] == "account" && r.account < 0:
 		r.complain(at, "account", "accounts are a list; write [[account]] with two brackets")
 		r.skip = e.path[:1]
-	case e.kind == entryTable && len(e.path) == 1 && knownSection(name):
-	case e.kind == entryItem && len(e.path) == 1 && knownSection(name):
+	case e.kind == entryTable && knownSection(name):
+	case e.kind == entryItem && knownSection(name):
 		r.complain(at, name, fmt.Sprintf("there is only one; write [%s] with single brackets", name))
 		r.skip = e.path
-	case e.kind == entryValue && len(e.path) == 1 && knownSection(name):
+	case e.kind == entryValue && knownSection(name):
 		r.complain(at, name, fmt.Sprintf("this is a table; write [%s] and its keys below", name))
 	case e.kind != entryValue && keyNamed(name) != nil:
 		r.complain(at, name, "this is no table but a key with a value")

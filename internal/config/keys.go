@@ -19,6 +19,9 @@ var sections = []section{
 	{"sync", ""},
 	{"schedule", `cron expressions (five fields, or @every 15m, not below 1s); "" switches one off`},
 	{"report", ""},
+	{"export.ofx", ""},
+	{"export.beancount", ""},
+	{"export.hledger", ""},
 	{"web", "later"},
 	{"webhook", ""},
 	{"log", ""},
@@ -38,8 +41,8 @@ type key struct {
 	account func(*Account) target
 }
 
-func (k *key) section() string { s, _, _ := strings.Cut(k.name, "."); return s }
-func (k *key) short() string   { _, s, _ := strings.Cut(k.name, "."); return s }
+func (k *key) section() string { return k.name[:strings.LastIndexByte(k.name, '.')] }
+func (k *key) short() string   { return k.name[strings.LastIndexByte(k.name, '.')+1:] }
 
 // keys is the table of all keys, in the order of the file.
 var keys = []key{
@@ -92,6 +95,17 @@ var keys = []key{
 	{name: "report.merchant_rules", def: `[]`, doc: `merchants' names by rules of your own, tried before the built-in ones: "regular expression => Name"`,
 		field: func(c *Config) target { return merchantRulesTarget{&c.Report.MerchantRules} }},
 
+	{name: "export.ofx.kind", def: `"card"`, doc: "card: statements of a credit card; bank: of an account, for programs that take no other",
+		field: func(c *Config) target { return choiceOf(&c.Export.OFX.Kind, "card", "bank") }},
+	{name: "export.beancount.account", def: `"Liabilities:WorldFirst:WorldCard"`, doc: "what the accounts of cards are below",
+		field: func(c *Config) target { return textOf(&c.Export.Beancount.Account, beancountAccount) }},
+	{name: "export.beancount.expense_account", def: `"Expenses:Uncategorized"`, doc: "the other side of each line",
+		field: func(c *Config) target { return textOf(&c.Export.Beancount.ExpenseAccount, beancountAccount) }},
+	{name: "export.hledger.account", def: `"liabilities:worldfirst:worldcard"`,
+		field: func(c *Config) target { return textOf(&c.Export.Hledger.Account, journalAccount) }},
+	{name: "export.hledger.expense_account", def: `"expenses:uncategorized"`,
+		field: func(c *Config) target { return textOf(&c.Export.Hledger.ExpenseAccount, journalAccount) }},
+
 	{name: "web.listen", def: `""`, doc: `"127.0.0.1:8321": page, /metrics, /healthz; "" = off`,
 		field: func(c *Config) target { return textOf(&c.Web.Listen, listen) }},
 
@@ -137,10 +151,11 @@ func keyNamed(name string) *key {
 	return nil
 }
 
-// knownSection reports whether the file may have a table of this name.
+// knownSection reports whether the file may have a table of this name: a section,
+// or one that sections are in.
 func knownSection(name string) bool {
 	for _, s := range sections {
-		if s.name == name {
+		if s.name == name || strings.HasPrefix(s.name, name+".") {
 			return true
 		}
 	}

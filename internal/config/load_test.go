@@ -86,6 +86,11 @@ func TestDefault(t *testing.T) {
 		},
 		Schedule: config.Schedule{Sync: "*/15 * * * *", Refresh: "30 2 * * *", Timezone: shanghai},
 		Report:   config.Report{Timezone: shanghai},
+		Export: config.Export{
+			OFX:       config.OFX{Kind: "card"},
+			Beancount: config.Journal{Account: "Liabilities:WorldFirst:WorldCard", ExpenseAccount: "Expenses:Uncategorized"},
+			Hledger:   config.Journal{Account: "liabilities:worldfirst:worldcard", ExpenseAccount: "expenses:uncategorized"},
+		},
 		Webhook:  config.Webhook{Path: "/notify/bill"},
 		Log:      config.Log{Level: "info", Format: "auto"},
 		Accounts: []config.Account{{Name: "main", Enabled: true}},

@@ -66,6 +66,21 @@ var (
 	variablePattern = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)?$`)
 )
 
+var (
+	beancountPattern = regexp.MustCompile(`^(Assets|Liabilities|Equity|Income|Expenses)(:[A-Z0-9][A-Za-z0-9-]*)+$`)
+	journalPattern   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*( [A-Za-z0-9_-]+)*(:[A-Za-z0-9][A-Za-z0-9_-]*( [A-Za-z0-9_-]+)*)*$`)
+)
+
+var beancountAccount = &rule{
+	allowed: `an account of Beancount, such as "Liabilities:WorldCard": Assets, Liabilities, Equity, Income or Expenses, and parts that begin with a capital or a digit`,
+	ok:      beancountPattern.MatchString,
+}
+
+var journalAccount = &rule{
+	allowed: `an account such as "liabilities:world card": parts of letters, digits, - and _, with : between them`,
+	ok:      journalPattern.MatchString,
+}
+
 var accountName = &rule{allowed: "1 to 64 letters, digits, - and _", ok: accountPattern.MatchString}
 
 var variable = &rule{

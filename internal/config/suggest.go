@@ -8,6 +8,9 @@ import (
 // suggestKey says which key may have been meant by an unknown one.
 func suggestKey(name string) string {
 	section, short, found := strings.Cut(name, ".")
+	if i := strings.LastIndexByte(name, '.'); i > 0 && knownSection(name[:i]) {
+		section, short = name[:i], name[i+1:] // a table in a table
+	}
 	if found && knownSection(section) {
 		if best := nearest(short, shortNames(section)); best != "" {
 			return fmt.Sprintf("; did you mean %s.%s?", section, best)
