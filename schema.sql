@@ -579,6 +579,44 @@ CREATE TABLE close_totals (
     PRIMARY KEY (month, account, currency)
 ) STRICT, WITHOUT ROWID;
 
+-- Exports to other programs that are remembered ("syncer export --new"): each
+-- posting goes to a target once. Its lines are noted first, then the files are
+-- written, then it is done; one that was interrupted is written again.
+CREATE TABLE export_batches (
+    batch_id   INTEGER PRIMARY KEY,
+    target     TEXT NOT NULL,               -- which program gets it; a name of the user's
+    format     TEXT NOT NULL,               -- ofx, xero-csv, …
+    state      TEXT NOT NULL CHECK (state IN ('choosing', 'writing', 'done')),
+    created_at TEXT NOT NULL,               -- the time in its files
+    filter     TEXT NOT NULL,               -- JSON: months, accounts, card
+    options    TEXT NOT NULL,               -- JSON: how the files are written
+    as_of      TEXT,                        -- JSON: which state of the bills they show; NULL: its lines are still being noted
+    lines      INTEGER NOT NULL DEFAULT 0,  -- how many postings
+    done_at    TEXT                         -- when its files were in place
+) STRICT;
+
+CREATE UNIQUE INDEX export_batches_open ON export_batches (target) WHERE state <> 'done';
+
+-- Which postings went to which target, and in which batch.
+CREATE TABLE export_lines (
+    target   TEXT NOT NULL,
+    bill_id  INTEGER NOT NULL,              -- of postings
+    line     INTEGER NOT NULL,
+    batch_id INTEGER NOT NULL,              -- of export_batches; no foreign key, which would cost a look-up a line
+    PRIMARY KEY (target, bill_id, line)
+) STRICT, WITHOUT ROWID;
+
+-- The files of a batch, as they were written. "syncer export --repeat" writes the
+-- same bytes again.
+CREATE TABLE export_files (
+    batch_id INTEGER NOT NULL REFERENCES export_batches (batch_id),
+    name     TEXT NOT NULL,                 -- without the folder
+    lines    INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL,
+    sha256   TEXT NOT NULL,
+    PRIMARY KEY (batch_id, name)
+) STRICT, WITHOUT ROWID;
+
 -- What was done, when, and how it ended.
 CREATE TABLE runs (
     run_id        INTEGER PRIMARY KEY,

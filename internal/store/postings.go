@@ -212,9 +212,13 @@ func (t *Tx) postNew(id int64, account string, b *bill.Bill, ordinal int, now ti
 // out again. If it is the same bill, they are its own; else they are kept under a
 // key that no bill has, and "syncer verify" tells of them.
 func (p *poster) displace(id int64, key string) error {
-	_, err := p.t.affected("making room for a posting", `
+	moved, err := p.t.affected("making room for a posting", `
 		UPDATE postings SET bill_id = (SELECT min(0, min(bill_id)) - 1 FROM postings)
 		WHERE bill_id = ?1 AND NOT EXISTS (SELECT 1 FROM postings WHERE bill_id = ?1 AND line = 1 AND substr(line_id, 1, ?3) = ?2)`, id, key, len(key))
+	if err == nil && moved > 0 { // what was exported was theirs
+		err = p.t.exec("making room for a posting", `UPDATE export_lines SET bill_id = (SELECT min(bill_id) FROM postings)
+			WHERE target IN (SELECT target FROM export_batches) AND bill_id = ?`, id)
+	}
 	if err != nil {
 		return err
 	}

@@ -114,5 +114,37 @@ CREATE TABLE close_totals (
     PRIMARY KEY (month, account, currency)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE export_batches (
+    batch_id   INTEGER PRIMARY KEY,
+    target     TEXT NOT NULL,
+    format     TEXT NOT NULL,
+    state      TEXT NOT NULL CHECK (state IN ('choosing', 'writing', 'done')),
+    created_at TEXT NOT NULL,
+    filter     TEXT NOT NULL,
+    options    TEXT NOT NULL,
+    as_of      TEXT,
+    lines      INTEGER NOT NULL DEFAULT 0,
+    done_at    TEXT
+) STRICT;
+
+CREATE UNIQUE INDEX export_batches_open ON export_batches (target) WHERE state <> 'done';
+
+CREATE TABLE export_lines (
+    target   TEXT NOT NULL,
+    bill_id  INTEGER NOT NULL,
+    line     INTEGER NOT NULL,
+    batch_id INTEGER NOT NULL,
+    PRIMARY KEY (target, bill_id, line)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE export_files (
+    batch_id INTEGER NOT NULL REFERENCES export_batches (batch_id),
+    name     TEXT NOT NULL,
+    lines    INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL,
+    sha256   TEXT NOT NULL,
+    PRIMARY KEY (batch_id, name)
+) STRICT, WITHOUT ROWID;
+
 -- What is stored already is posted by the program, some bills at a time.
 INSERT INTO meta (key, value) SELECT 'unposted', '1 ' || max(bill_id) FROM bills HAVING count(*) > 0;
