@@ -119,6 +119,7 @@ Tables
   postings       the books: what each bill did to them, line by line; never changed
   closes         the months that are closed
   book_sums, failure_sums  sums by month, made anew when something in it changed
+  export_batches, export_lines, export_files  what went to which program, and when
   merchants      merchants' names, and what rules make of them
 
 Views

@@ -36,6 +36,7 @@ var commands = []func(*globals) *cobra.Command{
 	newCardCmd,
 	newVerifyCmd,
 	newReportCmd,
+	newExportCmd,
 	newCloseCmd,
 	newQueryCmd,
 	newSnapshotCmd,

@@ -19,6 +19,7 @@ func TestImports(t *testing.T) {
 		"billsync/internal/merchant":   nil,
 		"billsync/internal/books":      {"bill"},
 		"billsync/internal/report":     {"bill"},
+		"billsync/internal/export":     {"bill"},
 		"billsync/internal/card":       {"secret"},
 		"billsync/internal/token":      {"secret"},
 		"billsync/internal/worldfirst": {"bill", "card", "secret", "token"},
@@ -27,8 +28,8 @@ func TestImports(t *testing.T) {
 		"billsync/internal/webhook":    {"bill", "worldfirst"},
 		"billsync/internal/store":      {"bill", "billsync", "books"},
 		"billsync/internal/simulator":  {"bill", "worldfirst"},
-		"billsync/internal/app":        {"bill", "books", "card", "config", "merchant", "report", "schedule", "secret", "simulator", "store", "syncer", "token", "verify", "webhook", "worldfirst"},
-		"billsync/cmd/syncer":          {"app", "bill", "card", "config", "report", "schedule", "secret", "syncer", "verify"},
+		"billsync/internal/app":        {"bill", "books", "card", "config", "export", "merchant", "report", "schedule", "secret", "simulator", "store", "syncer", "token", "verify", "webhook", "worldfirst"},
+		"billsync/cmd/syncer":          {"app", "bill", "card", "config", "export", "report", "schedule", "secret", "syncer", "verify"},
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "billsync/...").Output()
 	if err != nil {

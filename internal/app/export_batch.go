@@ -1,0 +1,229 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"billsync/internal/export"
+	"billsync/internal/store"
+)
+
+// batchOptions are what a batch keeps of how its files are written.
+type batchOptions struct {
+	export.Options
+	Balances map[string]int64 `json:"balances,omitempty"` // see ExportOptions
+}
+
+// exportNew exports what its target has not got yet, or what it was given in a batch
+// that was interrupted.
+func (a *App) exportNew(ctx context.Context, o *ExportOptions) (ExportResult, error) {
+	x := exporter{app: a, o: o, layout: export.LayoutNamed(o.Format)}
+	st, err := a.readBooks(ctx)
+	if err != nil {
+		return ExportResult{}, err
+	}
+	if !o.Dry {
+		a.logged("closing the database", st.Close)
+		if st, err = store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone); err != nil {
+			return ExportResult{}, withCode(err)
+		}
+		st.ShareWrites(&a.writes)
+	}
+	defer a.logged("closing the database", st.Close)
+	batch, err := x.unfinished(ctx, st)
+	if err != nil {
+		return ExportResult{}, withCode(err)
+	}
+	resumed := batch != nil
+	if resumed && o.Dry {
+		return ExportResult{Batch: batch, Lines: batch.Lines, Resumed: true}, nil
+	}
+	if batch == nil {
+		if batch, err = x.newBatch(ctx, st); err != nil || batch == nil {
+			return x.result, withCode(err)
+		}
+	}
+	if batch.State != store.ExportWriting {
+		if err := st.ChooseExport(ctx, batch); err != nil || batch.Lines == 0 {
+			return ExportResult{}, withCode(err)
+		}
+	}
+	x.result = ExportResult{Resumed: resumed}
+	return x.deliver(ctx, st, batch)
+}
+
+// deliver writes the files of a batch, and notes that they are in place.
+func (x *exporter) deliver(ctx context.Context, st *store.Store, batch *store.ExportBatch) (ExportResult, error) {
+	if err := x.ofBatch(batch); err != nil {
+		return x.result, err
+	}
+	err := st.View(ctx, func(t *store.Tx) error { return x.books(t, nil) })
+	if err == nil {
+		batch.Files = x.kept()
+		err = st.FinishExport(ctx, batch, x.app.now())
+	}
+	return x.result, withCode(err)
+}
+
+// unfinished returns the batch of the target that was interrupted, if there is one
+// and it is what is asked for.
+func (x *exporter) unfinished(ctx context.Context, st *store.Store) (batch *store.ExportBatch, err error) {
+	err = st.View(ctx, func(t *store.Tx) (err error) {
+		batch, err = t.OpenExport(x.o.Target)
+		return err
+	})
+	if err != nil || batch == nil {
+		return nil, err
+	}
+	options, err := x.options()
+	if err != nil {
+		return nil, err
+	}
+	filter, err := json.Marshal(batch.Filter)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := json.Marshal(x.o.filter())
+	if err != nil {
+		return nil, err
+	}
+	if batch.Format != x.o.Format || batch.Options != options || string(filter) != string(wanted) {
+		return nil, &InputError{fmt.Sprintf("batch %d to %s was interrupted, and is something else than this", batch.ID, batch.Target),
+			fmt.Sprintf("finish it first: \"syncer export --repeat %d -o PLACE\"", batch.ID)}
+	}
+	return batch, nil
+}
+
+func (x *exporter) options() (string, error) {
+	text, err := json.Marshal(batchOptions{x.o.Options, x.o.Balances})
+	return string(text), err
+}
+
+// newBatch begins a batch; nil if there is nothing to be in it, or nothing is to be
+// done.
+func (x *exporter) newBatch(ctx context.Context, st *store.Store) (*store.ExportBatch, error) {
+	x.choice = store.ExportChoice{ExportFilter: x.o.filter(), Target: x.o.Target}
+	err := st.View(ctx, func(t *store.Tx) error {
+		if err := x.known(t); err != nil {
+			return err
+		}
+		if err := x.plan(t); err != nil || !x.o.Dry {
+			return err
+		}
+		return x.foresee()
+	})
+	if err != nil || x.o.Dry || len(x.statements) == 0 {
+		return nil, err
+	}
+	options, err := x.options()
+	return &store.ExportBatch{
+		Target: x.o.Target, Format: x.o.Format, State: store.ExportChoosing, CreatedAt: x.app.now(), Filter: x.choice.ExportFilter, Options: options,
+	}, err
+}
+
+// exportAgain writes the files of a batch once more.
+func (a *App) exportAgain(ctx context.Context, o *ExportOptions) (ExportResult, error) {
+	st, err := a.look(ctx)
+	if err != nil {
+		return ExportResult{}, err
+	}
+	defer func() { a.logged("closing the database", st.Close) }()
+	var batch *store.ExportBatch
+	err = st.View(ctx, func(t *store.Tx) (err error) {
+		batch, err = t.Export(o.Repeat)
+		return err
+	})
+	switch {
+	case err != nil:
+		return ExportResult{}, withCode(err)
+	case batch == nil:
+		return ExportResult{}, &InputError{fmt.Sprintf("there is no batch %d", o.Repeat), "\"syncer export --list\" shows those that there are"}
+	case o.Format != "" && o.Format != batch.Format:
+		return ExportResult{}, &InputError{fmt.Sprintf("batch %d is %s, not %s", batch.ID, batch.Format, o.Format), "a batch is repeated as it was; leave the format out"}
+	}
+	again := *o
+	again.Format, again.Target = batch.Format, batch.Target
+	x := exporter{app: a, o: &again, layout: export.LayoutNamed(batch.Format)}
+	if x.layout == nil {
+		return ExportResult{}, fmt.Errorf("batch %d is %s, which this version does not know", batch.ID, batch.Format)
+	}
+	if batch.State != store.ExportDone {
+		a.logged("closing the database", st.Close)
+		if st, err = store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone); err != nil {
+			return ExportResult{}, withCode(err)
+		}
+		st.ShareWrites(&a.writes)
+		if batch.State == store.ExportChoosing {
+			if err := st.ChooseExport(ctx, batch); err != nil || batch.Lines == 0 {
+				return ExportResult{}, withCode(err)
+			}
+		}
+		x.result.Resumed = true
+		return x.deliver(ctx, st, batch)
+	}
+	if err := x.ofBatch(batch); err != nil {
+		return ExportResult{}, err
+	}
+	x.wanted = batch.Files
+	err = st.View(ctx, func(t *store.Tx) error { return x.books(t, nil) })
+	return x.result, withCode(err)
+}
+
+// ofBatch makes an export one of a batch.
+func (x *exporter) ofBatch(batch *store.ExportBatch) error {
+	var kept batchOptions
+	if err := json.Unmarshal([]byte(batch.Options), &kept); err != nil {
+		return fmt.Errorf("batch %d: %w", batch.ID, err)
+	}
+	o := *x.o
+	o.Options, o.Balances = kept.Options, kept.Balances
+	f := batch.Filter
+	o.Accounts, o.From, o.To, o.Card = f.Accounts, Month(f.From), Month(f.To), f.Card
+	x.o, x.madeAt, x.result.Batch = &o, batch.CreatedAt, batch
+	x.choice = store.ExportChoice{ExportFilter: f, Batch: batch}
+	x.balances = batch.AsOf.Balances
+	return nil
+}
+
+// compare makes sure that a batch is repeated byte for byte.
+func (x *exporter) compare() error {
+	if x.wanted == nil {
+		return nil
+	}
+	want := map[string]string{}
+	for _, f := range x.wanted {
+		want[f.Name] = f.SHA256
+	}
+	for _, f := range x.kept() {
+		name := f.Name
+		if x.single && len(want) == 1 {
+			name = x.wanted[0].Name // under another name
+		}
+		if want[name] != f.SHA256 {
+			return errors.Join(&Verdict{3, fmt.Sprintf("batch %d cannot be written again as it was: %s would be other bytes", x.result.Batch.ID, f.Name),
+				"the report time zone was changed since, or the database by hand; nothing was written"})
+		}
+		delete(want, name)
+	}
+	for name := range want {
+		return &Verdict{3, fmt.Sprintf("batch %d cannot be written again as it was: there is nothing for %s any more", x.result.Batch.ID, name),
+			"the report time zone was changed since, or the database by hand; nothing was written"}
+	}
+	return nil
+}
+
+// Exports returns the batches that are remembered, the latest first.
+func (a *App) Exports(ctx context.Context) (list []store.ExportBatch, err error) {
+	st, err := a.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer a.logged("closing the database", st.Close)
+	err = st.View(ctx, func(t *store.Tx) (err error) {
+		list, err = t.Exports()
+		return err
+	})
+	return list, withCode(err)
+}
