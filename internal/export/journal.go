@@ -97,10 +97,10 @@ func (b *beancount) account(account, last4 string) string {
 	return b.o.Account + ":" + name + ":" + card
 }
 
+var quotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // quoted is a text in quotes.
-func quoted(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
+func quoted(s string) string { return `"` + quotes.Replace(s) + `"` }
 
 func (b *beancount) Line(l *Line) error {
 	b.text("\n", l.Date, " * ", quoted(l.payee(nameLimit)), " ", quoted(narration(l)), " ^", l.bill(), " #worldcard\n")
@@ -191,16 +191,16 @@ func (j *hledger) account(account, last4 string) string {
 	return j.o.Account + ":" + part(account) + ":" + card
 }
 
-// plain takes away what has a meaning in a journal.
+// plainWords takes away what has a meaning in a journal.
 var plainWords = strings.NewReplacer(";", ",", "|", "/")
 
-// plainValue does the same for values of tags, which end at a comma.
-var plainValue = strings.NewReplacer(";", " ", ",", " ", ":", " ")
+// plainValues does the same for values of tags, which end at a comma.
+var plainValues = strings.NewReplacer(";", " ", ",", " ", ":", " ")
 
 func (j *hledger) Line(l *Line) error {
 	j.text("\n", l.Date, " * (", l.bill(), ") ", plainWords.Replace(l.payee(nameLimit)), " | ", plainWords.Replace(narration(l)), "\n")
 	for _, t := range tags(l) {
-		j.text("    ; ", t[0], ": ", Clean(plainValue.Replace(t[1]), 0), "\n")
+		j.text("    ; ", t[0], ": ", Clean(plainValues.Replace(t[1]), 0), "\n")
 	}
 	mine, other := j.sides(l)
 	j.text("    ", j.account(l.Account, l.CardLast4), "    ", mine, "\n    ", j.o.Expense, "    ", other, "\n")

@@ -16,6 +16,9 @@ import (
 // characters, what steers the direction of writing, and ends of lines; blanks are
 // single ones. It has at most limit characters; 0 is no limit.
 func Clean(s string, limit int) string {
+	if isClean(s, limit) {
+		return s
+	}
 	var b strings.Builder
 	gap := false
 	n := 0
@@ -44,9 +47,28 @@ func Clean(s string, limit int) string {
 	return b.String()
 }
 
+// isClean tells most texts that Clean leaves as they are from others, at little cost.
+func isClean(s string, limit int) bool {
+	if limit > 0 && len(s) > limit {
+		return false
+	}
+	last := byte(' ')
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c >= 0x7f || c == ' ' && last == ' ' {
+			return false
+		}
+		last = c
+	}
+	return last != ' ' || s == ""
+}
+
 // ASCII is a text in ASCII: letters lose their accents, and what has no place in it
 // becomes a question mark.
 func ASCII(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return s
+	}
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(s) {
 		switch {
