@@ -173,7 +173,11 @@ func (f *exportFlags) fit(g *globals, cmd *cobra.Command, args []string) error {
 	case given("repeat"):
 		return refuse("does not go with --repeat", "a batch is written again as it was", narrow...)
 	}
-	return f.fitFormat(g, given, args[0])
+	if err := f.fitFormat(g, given, args[0]); err != nil {
+		return err
+	}
+	_, err := f.options(cmd, new(config.Config), args) // what they say is looked at before anything else
+	return err
 }
 
 // fitFormat judges what goes with a format.
