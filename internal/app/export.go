@@ -356,7 +356,7 @@ func (x *exporter) inFiles(dir string, fill func(*report.Files) error) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, files.Close()) }()
+	defer func() { err = errors.Join(report.Full(err, filepath.Join(dir, "*")), files.Close()) }()
 	if err := fill(files); err != nil {
 		return err
 	}
