@@ -20,6 +20,8 @@ func TestImports(t *testing.T) {
 		"billsync/internal/books":      {"bill"},
 		"billsync/internal/report":     {"bill"},
 		"billsync/internal/export":     {"bill"},
+		"billsync/internal/ledger":     {"bill"},
+		"billsync/internal/reconcile":  {"bill"},
 		"billsync/internal/card":       {"secret"},
 		"billsync/internal/token":      {"secret"},
 		"billsync/internal/worldfirst": {"bill", "card", "secret", "token"},
@@ -28,8 +30,8 @@ func TestImports(t *testing.T) {
 		"billsync/internal/webhook":    {"bill", "worldfirst"},
 		"billsync/internal/store":      {"bill", "billsync", "books"},
 		"billsync/internal/simulator":  {"bill", "worldfirst"},
-		"billsync/internal/app":        {"bill", "books", "card", "config", "export", "merchant", "report", "schedule", "secret", "simulator", "store", "syncer", "token", "verify", "webhook", "worldfirst"},
-		"billsync/cmd/syncer":          {"app", "bill", "card", "config", "export", "report", "schedule", "secret", "syncer", "verify"},
+		"billsync/internal/app":        {"bill", "books", "card", "config", "export", "ledger", "merchant", "reconcile", "report", "schedule", "secret", "simulator", "store", "syncer", "token", "verify", "webhook", "worldfirst"},
+		"billsync/cmd/syncer":          {"app", "bill", "card", "config", "export", "ledger", "report", "schedule", "secret", "syncer", "verify"},
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "billsync/...").Output()
 	if err != nil {

@@ -1,0 +1,190 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/xuri/excelize/v2"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode/utf32"
+
+	utf16 "golang.org/x/text/encoding/unicode"
+)
+
+const (
+	utf8Name = "utf-8"
+	gbName   = "gb18030"
+)
+
+// text reads a file of values with separators.
+func (r *reader) text(data []byte) error {
+	data, encoding, err := r.decode(data)
+	if err != nil {
+		return err
+	}
+	separator, name := separatorOf(data)
+	r.b.Form = "CSV, " + name + encoding
+	c := csv.NewReader(bytes.NewReader(data))
+	c.Comma, c.FieldsPerRecord, c.LazyQuotes = separator, -1, separator == '\t'
+	for {
+		cells, err := c.Read()
+		var bad *csv.ParseError
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.As(err, &bad):
+			return &Error{fmt.Sprintf("line %d cannot be taken apart: %v", bad.StartLine, bad.Err), "a quoted cell ends with a quote, and a quote within it is doubled; save the file anew from the accounting program"}
+		case err != nil:
+			return fmt.Errorf("reading the ledger: %w", err)
+		}
+		line, _ := c.FieldPos(0)
+		if err := r.take(line, cells); err != nil {
+			return err
+		}
+	}
+}
+
+// decode makes UTF-8 of a file.
+func (r *reader) decode(data []byte) (text []byte, name string, err error) {
+	switch {
+	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
+		data = data[3:]
+	case bytes.HasPrefix(data, []byte("\xff\xfe\x00\x00")), bytes.HasPrefix(data, []byte("\x00\x00\xfe\xff")):
+		data, err = utf32.UTF32(utf32.LittleEndian, utf32.ExpectBOM).NewDecoder().Bytes(data)
+		return data, ", UTF-32", err
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		data, err = utf16.UTF16(utf16.LittleEndian, utf16.ExpectBOM).NewDecoder().Bytes(data)
+		return data, ", UTF-16", err
+	}
+	asked := r.o.Encoding
+	if asked == "" {
+		asked = Auto
+	}
+	if asked != gbName && utf8.Valid(data) {
+		return data, "", nil
+	}
+	if asked == gbName || asked == Auto && looksChinese(data) {
+		out, err := simplifiedchinese.GB18030.NewDecoder().Bytes(data)
+		if err == nil && !bytes.ContainsRune(out, utf8.RuneError) {
+			return out, ", GB18030", nil
+		}
+	}
+	at := 1 + bytes.Count(data[:invalid(data)], []byte("\n"))
+	return nil, "", &Error{fmt.Sprintf("its text is not UTF-8 (line %d)", at), "save it as UTF-8; --encoding gb18030 reads what Chinese programs write"}
+}
+
+// invalid is where a text is not UTF-8 first.
+func invalid(data []byte) int {
+	for i := 0; i < len(data); {
+		c, n := utf8.DecodeRune(data[i:])
+		if c == utf8.RuneError && n <= 1 {
+			return i
+		}
+		i += n
+	}
+	return len(data)
+}
+
+// looksChinese reports whether a text that is not UTF-8 is surely Chinese: nearly
+// all that is not ASCII are pairs of bytes as the commonest characters have them.
+// A letter with an accent in a Western text has a plain letter behind it.
+func looksChinese(data []byte) bool {
+	var common, other int
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c < 0x80:
+		case c >= 0xa1 && c <= 0xf7 && i+1 < len(data) && data[i+1] >= 0xa1:
+			common++
+			i++
+		default:
+			other++
+			i++
+		}
+	}
+	return common > 0 && other*20 <= common
+}
+
+// separators between cells, the commonest first.
+var separators = []struct {
+	mark rune
+	name string
+}{{',', "comma"}, {';', "semicolon"}, {'\t', "tab"}, {'|', "bar"}}
+
+// separatorOf finds out what separates the cells: that by which the first lines
+// have most cells, the same number in each.
+func separatorOf(data []byte) (rune, string) {
+	const enough = 30
+	best, at := 0, 0
+	for i, s := range separators {
+		c := csv.NewReader(bytes.NewReader(data[:min(len(data), 1<<20)]))
+		c.Comma, c.FieldsPerRecord, c.LazyQuotes = s.mark, -1, true
+		widths := map[int]int{}
+		for range enough {
+			cells, err := c.Read()
+			if err != nil {
+				break
+			}
+			widths[len(cells)]++
+		}
+		for width, times := range widths {
+			if score := (width - 1) * times; width > 1 && score > best {
+				best, at = score, i
+			}
+		}
+	}
+	return separators[at].mark, separators[at].name
+}
+
+// workbook reads a sheet.
+func (r *reader) workbook(data []byte) error {
+	const most, inMemory = 2 << 30, 64 << 20
+	f, err := excelize.OpenReader(bytes.NewReader(data), excelize.Options{RawCellValue: true, UnzipSizeLimit: most, UnzipXMLSizeLimit: inMemory})
+	if err != nil {
+		return &Error{"the workbook cannot be opened: " + err.Error(), "save it anew as .xlsx, without a password, or as CSV"}
+	}
+	defer func() { _ = f.Close() }()
+	sheet, err := r.sheetOf(f.GetSheetList())
+	if err != nil {
+		return err
+	}
+	r.sheet, r.b.Form = true, "XLSX, sheet "+sheet
+	if props, err := f.GetWorkbookProps(); err == nil && props.Date1904 != nil {
+		r.since1904 = *props.Date1904
+	}
+	rows, err := f.Rows(sheet)
+	if err != nil {
+		return &Error{"the sheet " + sheet + " cannot be read: " + err.Error(), "save it anew as .xlsx, or as CSV"}
+	}
+	defer func() { _ = rows.Close() }()
+	for n := 1; rows.Next(); n++ {
+		cells, err := rows.Columns(excelize.Options{RawCellValue: true})
+		if err == nil {
+			err = r.take(n, cells)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return rows.Error()
+}
+
+// sheetOf is the sheet that is asked for, the first if none is.
+func (r *reader) sheetOf(sheets []string) (string, error) {
+	if len(sheets) == 0 {
+		return "", &Error{"the workbook has no sheets", "name another file"}
+	}
+	if r.o.Sheet == "" {
+		return sheets[0], nil
+	}
+	for _, s := range sheets {
+		if strings.EqualFold(s, r.o.Sheet) {
+			return s, nil
+		}
+	}
+	return "", &Error{fmt.Sprintf("the workbook has no sheet %q", r.o.Sheet), "its sheets are: " + strings.Join(sheets, ", ")}
+}
