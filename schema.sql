@@ -6,7 +6,8 @@
 -- * Start with the views at the end: bill_details, monthly_spend, open_bills,
 --   failures_by_reason, orders_with_several_bills, coverage; for the books
 --   posting_details, monthly_books, merchant_books, card_books, monthly_failures,
---   closed_months.
+--   closed_months; for the company's own ledger reconciliation_matches,
+--   reconciliation_open_ledger, reconciliation_open_postings.
 -- * Times are UTC text, 2026-01-31T08:00:00.000Z; they sort and compare as text.
 --   Only transaction_date is in the report's time zone ([report] timezone).
 -- * Amounts are whole numbers of the currency's smallest unit, the currency in
@@ -617,6 +618,83 @@ CREATE TABLE export_files (
     PRIMARY KEY (batch_id, name)
 ) STRICT, WITHOUT ROWID;
 
+-- The company's own ledgers, as "syncer reconcile" read them. A file under the name of
+-- an earlier one corrects it and takes its place.
+CREATE TABLE ledgers (
+    ledger_id    INTEGER PRIMARY KEY,
+    name         TEXT NOT NULL UNIQUE,
+    file         TEXT NOT NULL,              -- the name of the file that was read last
+    content_hash TEXT NOT NULL,              -- SHA-256 of it
+    mapping      TEXT NOT NULL,              -- JSON: how it was read, and the limits of matching
+    accounts     TEXT,                       -- JSON: it is about these; NULL: about all
+    period_from  TEXT NOT NULL,              -- days; postings of these have to be in it
+    period_to    TEXT NOT NULL,
+    skipped      INTEGER NOT NULL,           -- lines that could not be understood and were left out
+    imported_at  TEXT NOT NULL,              -- when this file was read first
+    matched_at   TEXT NOT NULL               -- when matching last came to something new
+) STRICT;
+
+-- Their lines.
+CREATE TABLE ledger_lines (
+    ledger_line_id INTEGER PRIMARY KEY,
+    ledger_id      INTEGER NOT NULL REFERENCES ledgers (ledger_id),
+    line_key       TEXT NOT NULL,            -- of all that the line says, and how many alike are before it
+    line           INTEGER NOT NULL,         -- in the file, the head included
+    ledger_date    TEXT NOT NULL,
+    amount         INTEGER NOT NULL,         -- in the currency's smallest unit; negative: money left
+    currency       TEXT NOT NULL,
+    reference      TEXT,
+    payee          TEXT,
+    ledger_account TEXT,                     -- as the ledger has it
+    description    TEXT,
+    open_code      TEXT,                     -- why it is not matched, for programs: zero, ambiguous, taken, rejected, differs, missing
+    open_reason    TEXT,                     -- and for people; NULL: it is matched
+    removed_at     TEXT,                     -- a corrected file no longer has it; it stays because of a decision about it
+    UNIQUE (ledger_id, line_key)
+) STRICT;
+
+-- Which lines belong to which postings, one to one or one to several. A line or a
+-- posting is in one match at most that is neither rejected nor withdrawn.
+CREATE TABLE matches (
+    match_id   INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again: people name it
+    ledger_id  INTEGER NOT NULL REFERENCES ledgers (ledger_id),
+    state      TEXT NOT NULL CHECK (state IN ('matched', 'suggested', 'confirmed', 'rejected', 'withdrawn')),
+                                             -- matched: by a rule; suggested: a person must decide;
+                                             -- withdrawn: it was decided, and a corrected file no longer has a line of it
+    rule       TEXT NOT NULL,                -- reference, amount, tolerance, sum, amount_merchant, reference_differs
+    reason     TEXT NOT NULL,
+    made_at    TEXT NOT NULL,
+    decided_at TEXT,
+    decided_by TEXT,
+    note       TEXT
+) STRICT;
+
+-- What is in a match: the first row has a line and a posting, further ones the rest
+-- of the side that has several.
+CREATE TABLE match_items (
+    match_id       INTEGER NOT NULL REFERENCES matches (match_id),
+    item           INTEGER NOT NULL,         -- 1, 2, …
+    ledger_line_id INTEGER REFERENCES ledger_lines (ledger_line_id),
+    bill_id        INTEGER,                  -- the posting
+    line           INTEGER,
+    PRIMARY KEY (match_id, item)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX match_items_line ON match_items (ledger_line_id) WHERE ledger_line_id IS NOT NULL;
+CREATE INDEX match_items_posting ON match_items (bill_id, line) WHERE bill_id IS NOT NULL;
+
+-- The postings that come nearest to a line that is not matched.
+CREATE TABLE candidates (
+    ledger_line_id INTEGER NOT NULL REFERENCES ledger_lines (ledger_line_id),
+    rank           INTEGER NOT NULL,         -- 1 is the nearest
+    bill_id        INTEGER NOT NULL,
+    line           INTEGER NOT NULL,
+    reason         TEXT NOT NULL,            -- what speaks for it and what against
+    PRIMARY KEY (ledger_line_id, rank)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX candidates_posting ON candidates (bill_id, line);
+
 -- What was done, when, and how it ended.
 CREATE TABLE runs (
     run_id        INTEGER PRIMARY KEY,
@@ -830,6 +908,75 @@ SELECT x.month, x.closed_at, x.closed_by, x.note, x.forced, x.open_points, x.pos
             WHEN c.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN (t.spent + t.returned + t.reversed + t.adjusted) < 0 THEN '-' ELSE '' END, abs((t.spent + t.returned + t.reversed + t.adjusted)) / 1000, abs((t.spent + t.returned + t.reversed + t.adjusted)) % 1000)
             ELSE CAST((t.spent + t.returned + t.reversed + t.adjusted) AS TEXT) END AS net_decimal
 FROM closes x LEFT JOIN close_totals t ON t.month = x.month LEFT JOIN currencies c ON c.currency = t.currency;
+
+-- What was matched, suggested and decided when a ledger was reconciled: a row for each
+-- line with its posting. Where one side has several, the other is empty from the
+-- second row on.
+CREATE VIEW reconciliation_matches AS
+SELECT g.name AS ledger, m.match_id, i.item, m.state, m.rule, m.reason,
+       l.line AS ledger_line, l.ledger_date,
+       CASE WHEN l.amount IS NULL THEN NULL
+            WHEN lc.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN l.amount < 0 THEN '-' ELSE '' END, abs(l.amount) / 100, abs(l.amount) % 100)
+            WHEN lc.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN l.amount < 0 THEN '-' ELSE '' END, abs(l.amount) / 1000, abs(l.amount) % 1000)
+            ELSE CAST(l.amount AS TEXT) END AS ledger_decimal,
+       l.amount AS ledger_amount, l.currency AS ledger_currency, l.payee, l.reference, l.description,
+       p.line_id, p.posting_date,
+       CASE WHEN p.amount IS NULL THEN NULL
+            WHEN pc.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 100, abs(p.amount) % 100)
+            WHEN pc.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 1000, abs(p.amount) % 1000)
+            ELSE CAST(p.amount AS TEXT) END AS posting_decimal,
+       p.amount AS posting_amount, p.currency AS posting_currency, b.account, b.order_no, b.merchant_name,
+       m.made_at, m.decided_at, m.decided_by, m.note, l.ledger_line_id, i.bill_id
+FROM match_items i JOIN matches m ON m.match_id = i.match_id JOIN ledgers g ON g.ledger_id = m.ledger_id
+LEFT JOIN ledger_lines l ON l.ledger_line_id = i.ledger_line_id
+LEFT JOIN postings p ON p.bill_id = i.bill_id AND p.line = i.line
+LEFT JOIN bills b ON b.bill_id = i.bill_id
+LEFT JOIN currencies lc ON lc.currency = l.currency
+LEFT JOIN currencies pc ON pc.currency = p.currency;
+
+-- Lines of ledgers that are not matched: why, and which posting comes nearest.
+CREATE VIEW reconciliation_open_ledger AS
+SELECT g.name AS ledger, l.line AS ledger_line, l.ledger_date,
+       CASE WHEN l.amount IS NULL THEN NULL
+            WHEN lc.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN l.amount < 0 THEN '-' ELSE '' END, abs(l.amount) / 100, abs(l.amount) % 100)
+            WHEN lc.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN l.amount < 0 THEN '-' ELSE '' END, abs(l.amount) / 1000, abs(l.amount) % 1000)
+            ELSE CAST(l.amount AS TEXT) END AS ledger_decimal,
+       l.amount AS ledger_amount, l.currency AS ledger_currency, l.payee, l.reference, l.description, l.open_code, l.open_reason,
+       p.line_id AS nearest_line_id, p.posting_date AS nearest_date,
+       CASE WHEN p.amount IS NULL THEN NULL
+            WHEN pc.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 100, abs(p.amount) % 100)
+            WHEN pc.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 1000, abs(p.amount) % 1000)
+            ELSE CAST(p.amount AS TEXT) END AS nearest_decimal,
+       p.amount AS nearest_amount, b.merchant_name AS nearest_merchant, b.order_no AS nearest_order_no, c.reason AS nearest_reason,
+       l.ledger_line_id, l.ledger_id
+FROM ledger_lines l JOIN ledgers g ON g.ledger_id = l.ledger_id
+LEFT JOIN candidates c ON c.ledger_line_id = l.ledger_line_id AND c.rank = 1
+LEFT JOIN postings p ON p.bill_id = c.bill_id AND p.line = c.line
+LEFT JOIN bills b ON b.bill_id = c.bill_id
+LEFT JOIN currencies lc ON lc.currency = l.currency
+LEFT JOIN currencies pc ON pc.currency = p.currency
+WHERE l.open_code IS NOT NULL AND l.removed_at IS NULL;
+
+-- Postings of the days of a ledger that none of its lines is matched with, nor one of
+-- another ledger.
+CREATE VIEW reconciliation_open_postings AS
+SELECT g.name AS ledger, p.line_id, p.posting_date, p.kind,
+       CASE WHEN p.amount IS NULL THEN NULL
+            WHEN pc.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 100, abs(p.amount) % 100)
+            WHEN pc.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 1000, abs(p.amount) % 1000)
+            ELSE CAST(p.amount AS TEXT) END AS posting_decimal,
+       p.amount AS posting_amount, p.currency AS posting_currency, b.account, b.order_no, b.merchant_name, b.card_last4,
+       (SELECT count(*) FROM candidates c JOIN ledger_lines l ON l.ledger_line_id = c.ledger_line_id
+        WHERE c.bill_id = p.bill_id AND c.line = p.line AND l.ledger_id = g.ledger_id) AS near_lines,
+       (SELECT min(l.line) FROM candidates c JOIN ledger_lines l ON l.ledger_line_id = c.ledger_line_id
+        WHERE c.bill_id = p.bill_id AND c.line = p.line AND l.ledger_id = g.ledger_id) AS nearest_ledger_line,
+       p.bill_id, p.line, g.ledger_id
+FROM ledgers g JOIN postings p ON p.posting_date BETWEEN g.period_from AND g.period_to
+JOIN bills b ON b.bill_id = p.bill_id
+LEFT JOIN currencies pc ON pc.currency = p.currency
+WHERE (g.accounts IS NULL OR b.account IN (SELECT value FROM json_each(g.accounts)))
+  AND NOT EXISTS (SELECT 1 FROM match_items i JOIN matches m ON m.match_id = i.match_id
+                  WHERE i.bill_id = p.bill_id AND i.line = p.line AND m.state IN ('matched', 'suggested', 'confirmed'));
 
 -- Per account: since when and until when every bill is proved to be stored,
 -- without a gap, and whether that reaches back to history_start with nothing

@@ -12,7 +12,7 @@ type Posting struct {
 	LineID, Kind, Reason                string
 	Date, Effect                        string // its day in the books, and the day it belongs to
 	Amount                              bill.Amount
-	BillID                              int64
+	BillID, Line                        int64
 	Account, OrderNo, TransactionDate   string
 	Merchant, Name                      string // as received when it was posted, and by the rules
 	AssetID, CardLast4, BudgetAccountID string
@@ -38,14 +38,14 @@ func (t *Tx) Postings(accounts []string, from, to string, fn func(*Posting) erro
 			WHERE p.posting_date BETWEEN ?1 AND ?2 AND (?3 IS NULL OR b.account IN (SELECT value FROM json_each(?3)))
 		)
 		SELECT l.line_id, l.kind, l.reason, l.posting_date, l.effect_date, l.amount, l.currency, l.bill_id, l.account, l.order_no, l.transaction_date,
-		       l.merchant_name, coalesce(m.merchant, l.merchant_name), l.asset_id, l.card_last4, l.budget_account_id
+		       l.merchant_name, coalesce(m.merchant, l.merchant_name), l.asset_id, l.card_last4, l.budget_account_id, l.line
 		FROM lines l LEFT JOIN merchants m ON m.merchant_name = l.merchant_name
 		ORDER BY l.account, l.posting_date, l.bill_id, l.line`, []any{from, to, list}, func(row []driver.Value) error {
 		c := columns{row: row}
 		p := Posting{
 			LineID: c.text(0), Kind: c.text(1), Reason: c.text(2), Date: c.text(3), Effect: c.text(4),
 			Amount: bill.Amount{Value: c.int(5), Currency: c.text(6)}, BillID: c.int(7), Account: c.text(8), OrderNo: c.text(9), TransactionDate: c.text(10),
-			Merchant: c.text(11), Name: c.text(12), AssetID: c.text(13), CardLast4: c.text(14), BudgetAccountID: c.text(15),
+			Merchant: c.text(11), Name: c.text(12), AssetID: c.text(13), CardLast4: c.text(14), BudgetAccountID: c.text(15), Line: c.int(16),
 		}
 		if c.err != nil {
 			return c.err

@@ -146,5 +146,72 @@ CREATE TABLE export_files (
     PRIMARY KEY (batch_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE ledgers (
+    ledger_id    INTEGER PRIMARY KEY,
+    name         TEXT NOT NULL UNIQUE,
+    file         TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    mapping      TEXT NOT NULL,
+    accounts     TEXT,
+    period_from  TEXT NOT NULL,
+    period_to    TEXT NOT NULL,
+    skipped      INTEGER NOT NULL,
+    imported_at  TEXT NOT NULL,
+    matched_at   TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE ledger_lines (
+    ledger_line_id INTEGER PRIMARY KEY,
+    ledger_id      INTEGER NOT NULL REFERENCES ledgers (ledger_id),
+    line_key       TEXT NOT NULL,
+    line           INTEGER NOT NULL,
+    ledger_date    TEXT NOT NULL,
+    amount         INTEGER NOT NULL,
+    currency       TEXT NOT NULL,
+    reference      TEXT,
+    payee          TEXT,
+    ledger_account TEXT,
+    description    TEXT,
+    open_code      TEXT,
+    open_reason    TEXT,
+    removed_at     TEXT,
+    UNIQUE (ledger_id, line_key)
+) STRICT;
+
+CREATE TABLE matches (
+    match_id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    ledger_id  INTEGER NOT NULL REFERENCES ledgers (ledger_id),
+    state      TEXT NOT NULL CHECK (state IN ('matched', 'suggested', 'confirmed', 'rejected', 'withdrawn')),
+    rule       TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    made_at    TEXT NOT NULL,
+    decided_at TEXT,
+    decided_by TEXT,
+    note       TEXT
+) STRICT;
+
+CREATE TABLE match_items (
+    match_id       INTEGER NOT NULL REFERENCES matches (match_id),
+    item           INTEGER NOT NULL,
+    ledger_line_id INTEGER REFERENCES ledger_lines (ledger_line_id),
+    bill_id        INTEGER,
+    line           INTEGER,
+    PRIMARY KEY (match_id, item)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX match_items_line ON match_items (ledger_line_id) WHERE ledger_line_id IS NOT NULL;
+CREATE INDEX match_items_posting ON match_items (bill_id, line) WHERE bill_id IS NOT NULL;
+
+CREATE TABLE candidates (
+    ledger_line_id INTEGER NOT NULL REFERENCES ledger_lines (ledger_line_id),
+    rank           INTEGER NOT NULL,
+    bill_id        INTEGER NOT NULL,
+    line           INTEGER NOT NULL,
+    reason         TEXT NOT NULL,
+    PRIMARY KEY (ledger_line_id, rank)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX candidates_posting ON candidates (bill_id, line);
+
 -- What is stored already is posted by the program, some bills at a time.
 INSERT INTO meta (key, value) SELECT 'unposted', '1 ' || max(bill_id) FROM bills HAVING count(*) > 0;
