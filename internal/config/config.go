@@ -13,16 +13,17 @@ const Simulator = "simulator"
 type Config struct {
 	File string // absolute path of the file read; empty if there was none
 
-	API      API
-	Database Database
-	Sync     Sync
-	Schedule Schedule
-	Report   Report
-	Export   Export
-	Web      Web
-	Webhook  Webhook
-	Log      Log
-	Accounts []Account
+	API       API
+	Database  Database
+	Sync      Sync
+	Schedule  Schedule
+	Report    Report
+	Export    Export
+	Reconcile Reconcile
+	Web       Web
+	Webhook   Webhook
+	Log       Log
+	Accounts  []Account
 
 	// Warnings are one line each: what was ignored, and what was perhaps meant.
 	Warnings []string
@@ -97,6 +98,18 @@ type OFX struct {
 type Journal struct {
 	Account        string // what those of cards are below
 	ExpenseAccount string
+}
+
+// Reconcile says how the company's own ledger is read and matched. Texts are what
+// flags would say.
+type Reconcile struct {
+	Columns          []string // date=Posted
+	SpendSign        string
+	DateFormat       string
+	DefaultCurrency  string
+	Days             string
+	TolerancePercent string
+	ToleranceLimit   string
 }
 
 // Web is the read-only page; it is off when Listen is empty.

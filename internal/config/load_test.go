@@ -91,9 +91,10 @@ func TestDefault(t *testing.T) {
 			Beancount: config.Journal{Account: "Liabilities:WorldFirst:WorldCard", ExpenseAccount: "Expenses:Uncategorized"},
 			Hledger:   config.Journal{Account: "liabilities:worldfirst:worldcard", ExpenseAccount: "expenses:uncategorized"},
 		},
-		Webhook:  config.Webhook{Path: "/notify/bill"},
-		Log:      config.Log{Level: "info", Format: "auto"},
-		Accounts: []config.Account{{Name: "main", Enabled: true}},
+		Reconcile: config.Reconcile{SpendSign: "negative", DateFormat: "auto", Days: "0..5", TolerancePercent: "0.5", ToleranceLimit: "1.00"},
+		Webhook:   config.Webhook{Path: "/notify/bill"},
+		Log:       config.Log{Level: "info", Format: "auto"},
+		Accounts:  []config.Account{{Name: "main", Enabled: true}},
 	}
 	if diff := cmp.Diff(want, config.Default(), ignoreFile); diff != "" {
 		t.Errorf("Default() (-want +got):\n%s", diff)
