@@ -38,6 +38,7 @@ var commands = []func(*globals) *cobra.Command{
 	newReportCmd,
 	newExportCmd,
 	newCloseCmd,
+	newReconcileCmd,
 	newQueryCmd,
 	newSnapshotCmd,
 	newCardholderCmd,
