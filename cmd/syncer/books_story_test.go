@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -426,15 +427,22 @@ func TestAmountsThatDoNotFit(t *testing.T) {
 	for range 2 {
 		m.says(m.closed, exitDone, "sync", "-q")
 	}
+	folder := t.TempDir()
+	ledger := filepath.Join(folder, "march.csv")
+	if err := os.WriteFile(ledger, []byte("Date,Amount,Currency\n2026-03-10,-12.34,USD\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range []string{
 		"status", "report open", "report accruals 2026-05", "report refunds --month 2026-04", "report failures --month 2026-03", "report monthly --month 2026-06",
 		"report monthly --month 2026-03 --by card", "report merchants --to 2026-04", "report postings --month 2026-06", "report pack 2026-06 --csv", "verify --books", "close 2026-04 --by me",
+		"export beancount --to 2026-04", "export ofx --to 2026-04 -o " + folder + "/old", "export qbo-csv --new --month 2026-03 -o " + folder + "/new", "export csv",
+		"reconcile --ledger " + ledger + " --preview",
 	} {
 		m.says(m.closed, exitDone, strings.Fields(args)...)
 	}
 	for _, args := range []string{
 		"report monthly", "report monthly --month 2026-05", "report merchants", "report cards --from 2026-05", "report pack 2026-05 --csv", "close 2026-05 --by me",
-		"report postings --month 2026-05",
+		"report postings --month 2026-05", "export ofx -o " + folder + "/all", "export beancount", "export xero-csv --new -o " + folder + "/all",
 	} {
 		_, errout := m.says(m.closed, exitUnexpected, strings.Fields(args)...)
 		if n := strings.Count(errout, "\n"); n != 2 || !strings.Contains(errout, "than can be counted") || !strings.Contains(errout, "\nhint: ") {

@@ -75,7 +75,7 @@ func (a *App) Export(ctx context.Context, o ExportOptions, w io.Writer) (ExportR
 	if err := x.free(); err != nil {
 		return x.result, err
 	}
-	st, err := a.readBooks(ctx)
+	st, err := a.readLines(ctx)
 	if err != nil {
 		return x.result, err
 	}

@@ -20,7 +20,7 @@ type batchOptions struct {
 // that was interrupted.
 func (a *App) exportNew(ctx context.Context, o *ExportOptions) (ExportResult, error) {
 	x := exporter{app: a, o: o, layout: export.LayoutNamed(o.Format)}
-	st, err := a.readBooks(ctx)
+	st, err := a.readLines(ctx)
 	if err != nil {
 		return ExportResult{}, err
 	}

@@ -180,7 +180,7 @@ func (a *App) reconcile(ctx context.Context, o *ReconcileOptions, read *ledger.B
 	if err != nil {
 		return err
 	}
-	st, err := a.readBooks(ctx)
+	st, err := a.readLines(ctx)
 	if err != nil {
 		return err
 	}
