@@ -216,7 +216,7 @@ func TestReconcileTwoLedgers(t *testing.T) {
 		t.Errorf("all is matched, and it ends with %d: %s%s", code, out, errout)
 	}
 	out, _, code := inside(t, dir, "reconcile", "--ledger", two, "--spend-sign", "positive", "--decimal-mark", ".")
-	if code != exitIncomplete || !strings.Contains(out, "no posting in KWD comes near") || !strings.Contains(out, "every posting has its line") {
+	if code != exitIncomplete || !strings.Contains(out, "the posting of its amount within the days is matched with a line of ledger one") || !strings.Contains(out, "every posting has its line") {
 		t.Errorf("a second ledger ends with %d: %s", code, out)
 	}
 	if got := asked(t, dir, states); got != "amount|matched|1" {

@@ -25,10 +25,10 @@ type reconciling struct {
 	changed bool                // something differs from what is stored
 	kept    []store.LedgerMatch // matches that stay as they are
 
-	name     map[string]string // of merchants, by what they are called
-	matched  map[int]bool      // lines in confirmed matches
-	taken    map[store.PostingKey]bool
-	refused  map[string]bool // pairs and sums that were rejected
+	name     map[string]string           // of merchants, by what they are called
+	matched  map[int]bool                // lines in confirmed matches
+	taken    map[store.PostingKey]string // postings that are matched already, and with what
+	refused  map[string]bool             // pairs and sums that were rejected
 	lines    []reconcile.Line
 	lineOf   []int // of r.save.Lines, by engine's line
 	postings []reconcile.Posting
@@ -80,7 +80,7 @@ func (r *reconciling) stored(t *store.Tx) error {
 	r.header()
 	r.compare()
 	r.decisions(matches)
-	return t.TakenPostings(r.save.Ledger.ID, func(k store.PostingKey) { r.taken[k] = true })
+	return t.TakenPostings(r.save.Ledger.ID, func(k store.PostingKey, of string) { r.taken[k] = "a line of ledger " + of })
 }
 
 // header notes what the ledger as a whole says now.
@@ -133,7 +133,7 @@ func (r *reconciling) compare() {
 // decisions keeps what people have decided, as far as the lines are still there. What
 // rules made is made again.
 func (r *reconciling) decisions(matches []store.LedgerMatch) {
-	r.matched, r.taken, r.refused = map[int]bool{}, map[store.PostingKey]bool{}, map[string]bool{}
+	r.matched, r.taken, r.refused = map[int]bool{}, map[store.PostingKey]string{}, map[string]bool{}
 	at := map[int64]int{}
 	for i := range r.save.Lines {
 		if id := r.save.Lines[i].ID; id != 0 {
@@ -152,7 +152,7 @@ func (r *reconciling) decisions(matches []store.LedgerMatch) {
 				r.matched[at[id]] = true
 			}
 			for _, k := range m.Postings {
-				r.taken[k] = true
+				r.taken[k] = fmt.Sprintf("another line (match %d)", m.ID)
 			}
 		case m.State == store.MatchRejected:
 			r.refused[matchKey(m.Lines, m.Postings)] = true
@@ -201,13 +201,10 @@ func (r *reconciling) normal(raw string) string {
 	return name
 }
 
-// add takes a posting up, once, and returns its place; -1 if it is taken.
+// add takes a posting up, once, and returns its place.
 func (r *reconciling) add(b *store.BookLine) (int32, error) {
 	if at, ok := r.at[b.PostingKey]; ok {
 		return at, nil
-	}
-	if r.taken[b.PostingKey] {
-		return -1, nil
 	}
 	day, err := dayNumber(b.Date)
 	if err != nil {
@@ -215,7 +212,7 @@ func (r *reconciling) add(b *store.BookLine) (int32, error) {
 	}
 	at := int32(len(r.postings))
 	r.at[b.PostingKey] = at
-	r.postings = append(r.postings, reconcile.Posting{Bill: b.Bill, Line: int32(b.Line), Day: day, Amount: b.Amount, Name: r.normal(b.Merchant)})
+	r.postings = append(r.postings, reconcile.Posting{Bill: b.Bill, Line: int32(b.Line), Day: day, Amount: b.Amount, Name: r.normal(b.Merchant), Taken: r.taken[b.PostingKey]})
 	return at, nil
 }
 
@@ -256,7 +253,7 @@ func (r *reconciling) named(t *store.Tx) error {
 	}
 	return t.NamedPostings(r.o.Accounts, numbers, keys, func(b *store.BookLine) error {
 		at, err := r.add(b)
-		if err != nil || at < 0 {
+		if err != nil {
 			return err
 		}
 		for _, l := range users[b.Token] {

@@ -75,7 +75,7 @@ func (a *App) writeReconciled(b *book, x *outcome, o *ReconcileOptions, write fu
 			}
 		}
 	}
-	if err := b.TakenPostings(x.ledger.ID, func(k store.PostingKey) { x.used[k] = true }); err != nil {
+	if err := b.TakenPostings(x.ledger.ID, func(k store.PostingKey, _ string) { x.used[k] = true }); err != nil {
 		return err
 	}
 	sums, err := b.reconciledSums(x)

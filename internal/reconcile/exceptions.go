@@ -61,7 +61,7 @@ func (m *matcher) why(i int, near []candidate) (Code, string) {
 		case m.refused(i, int(p)):
 			return Refused, "a posting has its amount within the days, and that match was rejected"
 		case m.postOut[p]:
-			return Taken, "the posting of its amount within the days is matched with another line"
+			return Taken, "the posting of its amount within the days is matched with " + x.with()
 		case m.claimed[p]:
 			return Taken, "the posting of its amount within the days is named by another line"
 		}
@@ -99,7 +99,18 @@ func (m *matcher) whyNamed(i int) (Code, string) {
 	case refused > 0:
 		return Refused, "the match with what it names was rejected"
 	}
+	if len(l.Named) == 1 {
+		return Taken, "what it names is matched with " + m.postings[l.Named[0]].with()
+	}
 	return Taken, "what it names is matched with other lines"
+}
+
+// with is what a posting that is out is matched with.
+func (p *Posting) with() string {
+	if p.Taken == "" {
+		return "another line"
+	}
+	return p.Taken
 }
 
 // A candidate is a posting that comes near, and how near: less is nearer.

@@ -39,6 +39,9 @@ type Posting struct {
 	Day    int32
 	Amount bill.Amount
 	Name   string
+	// Taken: it is matched already, by a person or in another ledger, with what this
+	// says. It is matched with nothing else, and lines that it would fit are told so.
+	Taken string
 }
 
 // Options are the limits of the rules.
@@ -151,9 +154,11 @@ func newMatcher(lines []Line, postings []Posting, o Options) *matcher {
 		return cmp.Or(cmp.Compare(x.Bill, y.Bill), cmp.Compare(x.Line, y.Line))
 	})
 	m.lines, m.postings = make([]Line, len(lines)), make([]Posting, len(postings))
+	m.lineOut, m.postOut = make([]bool, len(lines)), make([]bool, len(postings))
 	back := make([]int32, len(postings))
 	for i, at := range m.postAt {
 		m.postings[i], back[at] = postings[at], int32(i)
+		m.postOut[i] = postings[at].Taken != ""
 	}
 	m.claimed = make([]bool, len(postings))
 	for i, at := range m.lineAt {
@@ -167,7 +172,6 @@ func newMatcher(lines []Line, postings []Posting, o Options) *matcher {
 		slices.Sort(l.Named)
 		l.Named = slices.Compact(l.Named)
 	}
-	m.lineOut, m.postOut = make([]bool, len(lines)), make([]bool, len(postings))
 	m.index()
 	return m
 }

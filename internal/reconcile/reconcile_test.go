@@ -28,7 +28,8 @@ func world(t *rapid.T) (lines []reconcile.Line, postings []reconcile.Posting) {
 		if a.Value == 0 {
 			a.Value = -5000
 		}
-		postings = append(postings, reconcile.Posting{Bill: int64(i/2 + 1), Line: int32(i%2 + 1), Day: rapid.Int32Range(0, 8).Draw(t, "day"), Amount: a, Name: rapid.SampledFrom(names).Draw(t, "name")})
+		taken := rapid.SampledFrom([]string{"", "", "", "", "another line"}).Draw(t, "taken")
+		postings = append(postings, reconcile.Posting{Bill: int64(i/2 + 1), Line: int32(i%2 + 1), Day: rapid.Int32Range(0, 8).Draw(t, "day"), Amount: a, Name: rapid.SampledFrom(names).Draw(t, "name"), Taken: taken})
 	}
 	for i := range rapid.IntRange(0, 14).Draw(t, "lines") {
 		l := reconcile.Line{Key: fmt.Sprintf("%03d", i), Number: i + 2, Day: rapid.Int32Range(0, 8).Draw(t, "day"), Amount: amount.Draw(t, "amount"), Name: rapid.SampledFrom(names).Draw(t, "name")}
@@ -74,6 +75,11 @@ func TestEachOnce(t *testing.T) {
 		lines, postings := world(t)
 		r := reconcile.Find(lines, postings, limits)
 		seen, posted := map[int]int{}, map[int]int{}
+		for i := range postings {
+			if postings[i].Taken != "" {
+				posted[i]++
+			}
+		}
 		for _, m := range r.Matches {
 			if len(m.Lines) == 0 || len(m.Postings) == 0 || len(m.Lines) > 1 && len(m.Postings) > 1 || m.Reason == "" {
 				t.Fatalf("match %+v", m)
@@ -215,6 +221,9 @@ func TestNothingAmbiguous(t *testing.T) {
 		lines, postings := world(t)
 		r := reconcile.Find(lines, postings, limits)
 		c := &checker{t, lines, postings, map[int]bool{}, map[int]bool{}}
+		for i := range postings {
+			c.postOut[i] = postings[i].Taken != ""
+		}
 		by := map[reconcile.Rule][]reconcile.Match{}
 		for _, m := range r.Matches {
 			key := m.Rule
@@ -224,7 +233,7 @@ func TestNothingAmbiguous(t *testing.T) {
 			by[key] = append(by[key], m)
 		}
 		named := func(l, p int) bool {
-			return c.names(l, p) && lines[l].Amount == postings[p].Amount && lines[l].Amount.Value != 0
+			return !c.postOut[p] && c.names(l, p) && lines[l].Amount == postings[p].Amount && lines[l].Amount.Value != 0
 		}
 		step := func(rule reconcile.Rule, fits func(l, p int) bool) {
 			matched := map[[2]int]bool{}
@@ -410,6 +419,10 @@ func TestReasons(t *testing.T) {
 			[]string{"b is differs, no posting has its amount; the nearest: differs by 1.51 USD, posted 2 days later, merchant alike: [2/1 differs by 1.51 USD, posted 2 days later, merchant alike]", "tolerance, suggested false, the amounts differ by 1.00 USD, the merchants are alike, posted a day later, the one possibility on both sides: a 1/1"}},
 		"bill less return": {[]reconcile.Line{line("a", 0, -8000, "BLUE CUP")}, []reconcile.Posting{post(1, 1, -10000, "BLUE CUP"), {Bill: 1, Line: 2, Day: 40, Amount: usd(2000), Name: "BLUE CUP"}},
 			[]string{"sum, suggested false, 2 postings of merchants that are alike add up to it within the days, in one way only: a 1/1 1/2"}},
+		"taken": {[]reconcile.Line{line("a", 0, -100, "A"), line("b", 0, -200, "A", 1), line("c", 0, -300, "A", 1, 2)},
+			[]reconcile.Posting{{Bill: 1, Line: 1, Amount: usd(-100), Name: "A", Taken: "a line of ledger may"}, {Bill: 2, Line: 1, Amount: usd(-200), Taken: "another line (match 7)"}, {Bill: 3, Line: 1, Amount: usd(-400), Taken: "x"}, post(4, 0, -200, "A")},
+			[]string{"a is taken, the posting of its amount within the days is matched with a line of ledger may:", "b is taken, what it names is matched with another line (match 7): [4/1 equal amounts, the same day, merchant alike]",
+				"c is taken, what it names is matched with other lines:"}},
 		"zero":    {[]reconcile.Line{line("a", 0, 0, "A")}, nil, []string{"a is zero, its amount is zero: no posting is:"}},
 		"nothing": {[]reconcile.Line{line("a", 0, -7, "A")}, nil, []string{"a is missing, no posting in USD comes near, from 10 days before to 15 days after it:"}},
 	} {

@@ -19,7 +19,7 @@ func (m *matcher) references() {
 			continue
 		}
 		for _, p := range l.Named {
-			if m.postings[p].Amount == l.Amount && !m.refused(i, int(p)) {
+			if m.postings[p].Amount == l.Amount && !m.postOut[p] && !m.refused(i, int(p)) {
 				pairs = append(pairs, pair{i, int(p)})
 			}
 		}
