@@ -653,6 +653,8 @@ CREATE TABLE ledger_lines (
     UNIQUE (ledger_id, line_key)
 ) STRICT;
 
+CREATE INDEX ledger_lines_amount ON ledger_lines (ledger_id, amount);
+
 -- Which lines belong to which postings, one to one or one to several. A line or a
 -- posting is in one match at most that is neither rejected nor withdrawn.
 CREATE TABLE matches (
@@ -661,7 +663,7 @@ CREATE TABLE matches (
     state      TEXT NOT NULL CHECK (state IN ('matched', 'suggested', 'confirmed', 'rejected', 'withdrawn')),
                                              -- matched: by a rule; suggested: a person must decide;
                                              -- withdrawn: it was decided, and a corrected file no longer has a line of it
-    rule       TEXT NOT NULL,                -- reference, amount, tolerance, sum, amount_merchant, reference_differs
+    rule       TEXT NOT NULL,                -- reference, amount, tolerance, sum, amount_merchant, reference_differs, manual
     reason     TEXT NOT NULL,
     made_at    TEXT NOT NULL,
     decided_at TEXT,
@@ -958,25 +960,58 @@ LEFT JOIN currencies pc ON pc.currency = p.currency
 WHERE l.open_code IS NOT NULL AND l.removed_at IS NULL;
 
 -- Postings of the days of a ledger that none of its lines is matched with, nor one of
--- another ledger.
+-- another ledger. open_code: rejected: a match with it was; ambiguous: with a line that
+-- could not choose; differs: a line comes near; taken: the line of its amount is matched
+-- with another posting; missing: no open line comes near.
 CREATE VIEW reconciliation_open_postings AS
-SELECT g.name AS ledger, p.line_id, p.posting_date, p.kind,
-       CASE WHEN p.amount IS NULL THEN NULL
-            WHEN pc.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 100, abs(p.amount) % 100)
-            WHEN pc.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 1000, abs(p.amount) % 1000)
-            ELSE CAST(p.amount AS TEXT) END AS posting_decimal,
-       p.amount AS posting_amount, p.currency AS posting_currency, b.account, b.order_no, b.merchant_name, b.card_last4,
-       (SELECT count(*) FROM candidates c JOIN ledger_lines l ON l.ledger_line_id = c.ledger_line_id
-        WHERE c.bill_id = p.bill_id AND c.line = p.line AND l.ledger_id = g.ledger_id) AS near_lines,
-       (SELECT min(l.line) FROM candidates c JOIN ledger_lines l ON l.ledger_line_id = c.ledger_line_id
-        WHERE c.bill_id = p.bill_id AND c.line = p.line AND l.ledger_id = g.ledger_id) AS nearest_ledger_line,
-       p.bill_id, p.line, g.ledger_id
-FROM ledgers g JOIN postings p ON p.posting_date BETWEEN g.period_from AND g.period_to
-JOIN bills b ON b.bill_id = p.bill_id
-LEFT JOIN currencies pc ON pc.currency = p.currency
-WHERE (g.accounts IS NULL OR b.account IN (SELECT value FROM json_each(g.accounts)))
-  AND NOT EXISTS (SELECT 1 FROM match_items i JOIN matches m ON m.match_id = i.match_id
-                  WHERE i.bill_id = p.bill_id AND i.line = p.line AND m.state IN ('matched', 'suggested', 'confirmed'));
+SELECT ledger, line_id, posting_date, kind, posting_decimal, posting_amount, posting_currency, account, order_no, merchant_name, card_last4,
+       substr(why, 1, instr(why, ' ') - 1) AS open_code, substr(why, instr(why, ' ') + 1) AS open_reason,
+       near_lines, nearest_ledger_line, bill_id, line, ledger_id
+FROM (
+    SELECT g.name AS ledger, p.line_id, p.posting_date, p.kind,
+           CASE WHEN p.amount IS NULL THEN NULL
+                WHEN pc.decimals = 2 THEN printf('%s%d.%02d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 100, abs(p.amount) % 100)
+                WHEN pc.decimals = 3 THEN printf('%s%d.%03d', CASE WHEN p.amount < 0 THEN '-' ELSE '' END, abs(p.amount) / 1000, abs(p.amount) % 1000)
+                ELSE CAST(p.amount AS TEXT) END AS posting_decimal,
+           p.amount AS posting_amount, p.currency AS posting_currency, b.account, b.order_no, b.merchant_name, b.card_last4,
+           coalesce(
+               (SELECT 'rejected match ' || m.match_id || ' with it was rejected'
+                FROM match_items i JOIN matches m ON m.match_id = i.match_id
+                WHERE i.bill_id = p.bill_id AND i.line = p.line AND m.ledger_id = g.ledger_id AND m.state = 'rejected'
+                ORDER BY m.match_id LIMIT 1),
+               (SELECT iif(l.open_code = 'ambiguous', 'ambiguous', 'differs') || ' line ' || l.line || ' has its amount within the days: ' || l.open_reason
+                FROM ledger_lines l
+                WHERE l.ledger_id = g.ledger_id AND l.amount = p.amount AND (l.currency = p.currency OR g.yuan AND l.currency = 'CNY' AND p.currency = 'CNH')
+                  AND l.open_code IS NOT NULL AND l.removed_at IS NULL
+                  AND l.ledger_date BETWEEN date(p.posting_date, -g.days_to || ' days') AND date(p.posting_date, -g.days_from || ' days')
+                ORDER BY l.line LIMIT 1),
+               (SELECT iif(l.open_code = 'ambiguous', 'ambiguous', 'differs') || ' line ' || l.line || ' comes near: ' || c.reason
+                FROM candidates c JOIN ledger_lines l ON l.ledger_line_id = c.ledger_line_id
+                WHERE c.bill_id = p.bill_id AND c.line = p.line AND l.ledger_id = g.ledger_id AND l.open_code IS NOT NULL
+                ORDER BY c.rank, l.line LIMIT 1),
+               (SELECT 'taken line ' || l.line || ' has its amount within the days, and is matched with another posting'
+                FROM ledger_lines l
+                WHERE l.ledger_id = g.ledger_id AND l.amount = p.amount AND (l.currency = p.currency OR g.yuan AND l.currency = 'CNY' AND p.currency = 'CNH')
+                  AND l.open_code IS NULL AND l.removed_at IS NULL
+                  AND l.ledger_date BETWEEN date(p.posting_date, -g.days_to || ' days') AND date(p.posting_date, -g.days_from || ' days')
+                ORDER BY l.line LIMIT 1),
+               'missing no open line comes near it' || iif(p.posting_date < date(g.period_from, g.days_to || ' days'),
+                   '; one of a day before the ledger''s first may belong to it', '')) AS why,
+           (SELECT count(*) FROM candidates c JOIN ledger_lines l ON l.ledger_line_id = c.ledger_line_id
+            WHERE c.bill_id = p.bill_id AND c.line = p.line AND l.ledger_id = g.ledger_id) AS near_lines,
+           (SELECT min(l.line) FROM candidates c JOIN ledger_lines l ON l.ledger_line_id = c.ledger_line_id
+            WHERE c.bill_id = p.bill_id AND c.line = p.line AND l.ledger_id = g.ledger_id) AS nearest_ledger_line,
+           p.bill_id, p.line, g.ledger_id
+    FROM (SELECT ledger_id, name, accounts, period_from, period_to, json_extract(mapping, '$.cnh_as_cny') AS yuan,
+                 json_extract(mapping, '$.days_from') AS days_from, json_extract(mapping, '$.days_to') AS days_to
+          FROM ledgers) g
+    JOIN postings p ON p.posting_date BETWEEN g.period_from AND g.period_to
+    JOIN bills b ON b.bill_id = p.bill_id
+    LEFT JOIN currencies pc ON pc.currency = p.currency
+    WHERE (g.accounts IS NULL OR b.account IN (SELECT value FROM json_each(g.accounts)))
+      AND NOT EXISTS (SELECT 1 FROM match_items i JOIN matches m ON m.match_id = i.match_id
+                      WHERE i.bill_id = p.bill_id AND i.line = p.line AND m.state IN ('matched', 'suggested', 'confirmed'))
+);
 
 -- Per account: since when and until when every bill is proved to be stored,
 -- without a gap, and whether that reaches back to history_start with nothing

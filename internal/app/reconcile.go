@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -322,31 +321,17 @@ func (a *App) Decide(ctx context.Context, d store.Decision, dry bool) (decided [
 // errDry rolls a transaction back that was only to be tried.
 var errDry = errors.New("nothing is to be changed")
 
-// mapping is how a ledger was read and matched, for people and as it is kept.
-func (o *ReconcileOptions) mapping(b *ledger.Book) string {
-	columns := map[string]string{}
+// mapping is how a ledger was read and matched, as it is kept.
+func (o *ReconcileOptions) mapping(b *ledger.Book, yuan bool) string {
+	x := readAs{Form: b.Form, Columns: map[string]string{}, DateFormat: b.DateFormat, Mark: b.DecimalMark, Sign: "negative", Default: b.Default,
+		Yuan: yuan, From: o.match.From, To: o.match.To, PPM: o.match.PPM, Limit: o.match.Limit}
 	for _, c := range b.Columns {
-		columns[string(c.Field)] = c.Letter + " " + c.Title
+		x.Columns[string(c.Field)] = c.Letter + " " + c.Title
 	}
-	sign := "negative"
 	if b.Positive {
-		sign = "positive"
+		x.Sign = "positive"
 	}
-	text, err := json.Marshal(struct {
-		Form       string            `json:"form"`
-		Columns    map[string]string `json:"columns"`
-		DateFormat string            `json:"date_format"`
-		Mark       string            `json:"decimal_mark,omitempty"`
-		Sign       string            `json:"spend_sign"`
-		Default    string            `json:"default_currency,omitempty"`
-		Days       string            `json:"days"`
-		PPM        int64             `json:"tolerance_millionths"`
-		Limit      int64             `json:"tolerance_limit_millionths"`
-	}{b.Form, columns, b.DateFormat, b.DecimalMark, sign, b.Default, fmt.Sprintf("%d..%d", o.match.From, o.match.To), o.match.PPM, o.match.Limit})
-	if err != nil {
-		return "{}" // of texts and numbers it cannot fail
-	}
-	return string(text)
+	return x.text()
 }
 
 // dayNumber counts days since 1970.

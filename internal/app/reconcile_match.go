@@ -32,13 +32,15 @@ type reconciling struct {
 	lines    []reconcile.Line
 	lineOf   []int // of r.save.Lines, by engine's line
 	postings []reconcile.Posting
+	yuan     bool           // the ledger may write CNY for CNH
+	offshore map[int32]bool // postings that are in CNH then, by their place
 	at       map[store.PostingKey]int32
 }
 
 // match finds out what is stored of the ledger, reads of the books what may belong to
 // it, and matches.
 func (r *reconciling) match(t *store.Tx) error {
-	r.name, r.at = map[string]string{}, map[store.PostingKey]int32{}
+	r.name, r.at, r.offshore = map[string]string{}, map[store.PostingKey]int32{}, map[int32]bool{}
 	if err := r.stored(t); err != nil {
 		return err
 	}
@@ -50,7 +52,9 @@ func (r *reconciling) match(t *store.Tx) error {
 	}
 	limits := r.o.match
 	limits.Refused = func(l, p int) bool { return len(r.refused) > 0 && r.refused[r.sideKey([]int{l}, []int{p})] }
-	limits.RefusedSums = func(ls, ps []int) bool { return len(r.refused) > 0 && r.refused[r.sideKey(ls, ps)] }
+	limits.RefusedSums = func(ls, ps []int) bool {
+		return r.mixes(ps) || len(r.refused) > 0 && r.refused[r.sideKey(ls, ps)]
+	}
 	return r.settle(reconcile.Find(r.lines, r.postings, limits))
 }
 
@@ -77,8 +81,8 @@ func (r *reconciling) stored(t *store.Tx) error {
 			return err
 		}
 	}
-	r.header()
 	r.compare()
+	r.header()
 	r.decisions(matches)
 	return t.TakenPostings(r.save.Ledger.ID, func(k store.PostingKey, of string) { r.taken[k] = "a line of ledger " + of })
 }
@@ -87,7 +91,8 @@ func (r *reconciling) stored(t *store.Tx) error {
 func (r *reconciling) header() {
 	l := &r.save.Ledger
 	before := *l
-	l.File, l.Hash, l.Mapping, l.Skipped = filepath.Base(r.o.File), r.book.Hash, r.o.mapping(r.book), len(r.book.Bad)
+	r.yuan = writesYuanOneWay(r.save.Lines)
+	l.File, l.Hash, l.Mapping, l.Skipped = filepath.Base(r.o.File), r.book.Hash, r.o.mapping(r.book, r.yuan), len(r.book.Bad)
 	l.Accounts = slices.Sorted(slices.Values(r.o.Accounts))
 	l.From, l.To = "9999", ""
 	for i := range r.book.Lines {
@@ -99,7 +104,7 @@ func (r *reconciling) header() {
 	if l.Hash != before.Hash {
 		l.ImportedAt = r.now
 	}
-	r.changed = l.ID == 0 || l.File != before.File || l.Hash != before.Hash || l.Mapping != before.Mapping || l.Skipped != before.Skipped ||
+	r.changed = r.changed || l.ID == 0 || l.File != before.File || l.Hash != before.Hash || l.Mapping != before.Mapping || l.Skipped != before.Skipped ||
 		!slices.Equal(l.Accounts, before.Accounts) || l.From != before.From || l.To != before.To
 }
 
@@ -212,7 +217,10 @@ func (r *reconciling) add(b *store.BookLine) (int32, error) {
 	}
 	at := int32(len(r.postings))
 	r.at[b.PostingKey] = at
-	r.postings = append(r.postings, reconcile.Posting{Bill: b.Bill, Line: int32(b.Line), Day: day, Amount: b.Amount, Name: r.normal(b.Merchant), Taken: r.taken[b.PostingKey]})
+	if r.yuan && b.Amount.Currency == cnh {
+		r.offshore[at] = true
+	}
+	r.postings = append(r.postings, reconcile.Posting{Bill: b.Bill, Line: int32(b.Line), Day: day, Amount: r.seen(b.Amount), Name: r.normal(b.Merchant), Taken: r.taken[b.PostingKey]})
 	return at, nil
 }
 
@@ -285,6 +293,9 @@ func (r *reconciling) nearby(t *store.Tx) error {
 	if len(days) == 0 {
 		return nil
 	}
+	if r.yuan {
+		currencies[cnh] = true
+	}
 	var list []string
 	for c := range currencies {
 		list = append(list, c)
@@ -318,7 +329,7 @@ func (r *reconciling) settle(found reconcile.Result) error {
 	}
 	stays := map[int]bool{}
 	for _, x := range found.Matches {
-		m := store.LedgerMatch{State: store.MatchMade, Rule: string(x.Rule), Reason: x.Reason, Postings: r.keys(x.Postings)}
+		m := store.LedgerMatch{State: store.MatchMade, Rule: string(x.Rule), Reason: x.Reason + r.booked(x.Postings), Postings: r.keys(x.Postings)}
 		if x.Suggested {
 			m.State = store.MatchSuggested
 		}
@@ -347,7 +358,7 @@ func (r *reconciling) settle(found reconcile.Result) error {
 		l := &r.save.Lines[r.lineOf[x.Line]]
 		l.OpenCode, l.OpenReason = string(x.Code), x.Reason
 		for _, c := range x.Candidates {
-			l.Near = append(l.Near, store.Near{PostingKey: r.keys([]int{c.Posting})[0], Reason: c.Reason})
+			l.Near = append(l.Near, store.Near{PostingKey: r.keys([]int{c.Posting})[0], Reason: c.Reason + r.booked([]int{c.Posting})})
 		}
 	}
 	r.openChanged()

@@ -93,7 +93,11 @@ func (a *App) writeReconciled(b *book, x *outcome, o *ReconcileOptions, write fu
 			r.Parts = append(r.Parts, x.misread())
 		}
 	}
-	r.Parts = append(r.Parts, sums, b.suggestions(x), b.openLines(x), b.openPostings(x))
+	without, err := b.openPostings(x)
+	if err != nil {
+		return err
+	}
+	r.Parts = append(r.Parts, sums, b.suggestions(x), b.openLines(x), without)
 	if !o.Table || o.Part == "matches" {
 		r.Parts = append(r.Parts, b.reconciled("matches", "What belongs together", x, func(string) bool { return true }))
 	}
@@ -423,38 +427,34 @@ func (b *book) openLines(x *outcome) report.Part {
 }
 
 // openPostings lists the postings of the ledger's days that no line belongs to.
-func (b *book) openPostings(x *outcome) report.Part {
-	near := map[store.PostingKey][]int{}
-	for i := range x.lines {
-		for _, n := range x.lines[i].Near {
-			near[n.PostingKey] = append(near[n.PostingKey], x.lines[i].Number)
-		}
+func (b *book) openPostings(x *outcome) (report.Part, error) {
+	w, err := newWhyOpen(x)
+	if err != nil {
+		return report.Part{}, err
 	}
 	return report.Part{Name: "open_postings", Title: "Postings of these days without a line in the ledger", Empty: "every posting has its line",
 		Columns: []report.Column{
 			{Name: "posting_date", Title: "posted", Kind: report.Date}, {Name: "account", Title: "account"}, {Name: "kind", Title: "kind"},
 			{Name: "amount", Title: "amount", Kind: report.Money, Currency: 4, Sum: true}, {Name: "currency", Title: "currency"},
 			{Name: "merchant_name", Title: "merchant"}, {Name: "order_no", Title: "order", Kind: report.ID},
-			{Name: "line_id", Title: "line of the books", Kind: report.ID, Data: true}, {Name: "bill_id", Title: "bill", Kind: report.Count, Data: true},
-			{Name: "reason", Title: "because"},
+			{Name: "line_id", Title: "line of the books", Kind: report.ID}, {Name: "bill_id", Title: "bill", Kind: report.Count, Data: true},
+			{Name: "code", Title: "code", Data: true}, {Name: "reason", Title: "because"},
 		},
 		Rows: func(row func(report.Row) error) error {
 			if x.ledger.To == "" {
 				return nil
 			}
 			return b.Postings(x.ledger.Accounts, x.ledger.From, x.ledger.To, func(p *store.Posting) error {
-				key := store.PostingKey{Bill: p.BillID, Line: int64(p.Line)}
-				if x.used[key] {
+				if x.used[store.PostingKey{Bill: p.BillID, Line: p.Line}] {
 					return nil
 				}
-				reason := "no open line comes near it"
-				if lines := near[key]; len(lines) > 0 {
-					slices.Sort(lines)
-					reason = "not matched with what comes near: line " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(lines[:min(3, len(lines))])), ", "), "[]")
+				code, reason, err := w.why(p)
+				if err != nil {
+					return err
 				}
-				return row(report.Row{p.Date, p.Account, p.Kind, p.Amount.Value, p.Amount.Currency, some(p.Merchant), p.OrderNo, p.LineID, p.BillID, reason})
+				return row(report.Row{p.Date, p.Account, p.Kind, p.Amount.Value, p.Amount.Currency, some(p.Merchant), p.OrderNo, p.LineID, p.BillID, code, reason})
 			})
-		}}
+		}}, nil
 }
 
 // Ledgers reports which ledgers were reconciled.

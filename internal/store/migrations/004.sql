@@ -178,6 +178,8 @@ CREATE TABLE ledger_lines (
     UNIQUE (ledger_id, line_key)
 ) STRICT;
 
+CREATE INDEX ledger_lines_amount ON ledger_lines (ledger_id, amount);
+
 CREATE TABLE matches (
     match_id   INTEGER PRIMARY KEY AUTOINCREMENT,
     ledger_id  INTEGER NOT NULL REFERENCES ledgers (ledger_id),
