@@ -56,8 +56,9 @@ possibility on both sides:
 
 What is named and differs in its amount, and what only the merchant's name singles
 out, is suggested: "reconcile confirm ID" and "reconcile reject ID --note TEXT"
-decide it. All else is listed with the reason and up to three postings that come
-nearest. Exit code 3: something is left to a person.
+decide it. All else is listed, lines and postings, with the reason and up to three
+postings that come nearest; "reconcile match LINE POSTING" matches by hand. Exit code
+3: something is left to a person.
 
 The ledger is kept under the name of its file, or --name. The same file again changes
 nothing but for bills that came since; a corrected file under the same name keeps
@@ -72,6 +73,7 @@ reconciliation_open_ledger and reconciliation_open_postings say the same in SQL.
   syncer reconcile --ledger may.csv --date "Posted on" --amount F --spend-sign positive
   syncer reconcile --ledger may.xlsx --debit Soll --credit Haben --default-currency EUR
   syncer reconcile confirm 17 18
+  syncer reconcile match 8 33IETL44HVY7GWYGBVWJVEWZM3
   syncer reconcile show may --csv --part open_ledger`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -83,7 +85,8 @@ reconciliation_open_ledger and reconciliation_open_postings say the same in SQL.
 	}
 	f.add(cmd)
 	f.out = outputFlags(cmd)
-	for _, sub := range []*cobra.Command{newReconcileListCmd(g), newReconcileShowCmd(g), newDecideCmd(g, true), newDecideCmd(g, false)} {
+	g.completeReconcile(cmd)
+	for _, sub := range []*cobra.Command{newReconcileListCmd(g), newReconcileShowCmd(g), newDecideCmd(g, true), newDecideCmd(g, false), newHandMatchCmd(g)} {
 		cmd.AddCommand(sub)
 	}
 	return cmd
@@ -178,6 +181,12 @@ func newReconcileShowCmd(g *globals) *cobra.Command {
 		Example: `  syncer reconcile show may
   syncer reconcile show may --xlsx may-reconciled.xlsx
   syncer reconcile show may --part matches --csv > matches.csv`,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return g.completeLedgers(cmd, args, word)
+		},
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("\"syncer reconcile list\" names the ledgers", "show takes one ledger")
@@ -201,6 +210,7 @@ func newReconcileShowCmd(g *globals) *cobra.Command {
 		},
 	}
 	f.out = outputFlags(cmd)
+	g.completeReconcile(cmd)
 	return cmd
 }
 
@@ -229,6 +239,7 @@ func newDecideCmd(g *globals, confirm bool) *cobra.Command {
 			}
 			return nil
 		},
+		ValidArgsFunction: g.completeMatches(confirm),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if u, err := user.Current(); err == nil && d.By == "" {
 				d.By = cmp.Or(u.Username, u.Name)

@@ -27,6 +27,9 @@ type outcome struct {
 	byLine                             map[int64]*store.LedgerLine
 }
 
+// ReconcileParts are the parts of the report on a ledger that is stored.
+var ReconcileParts = []string{"summary", "suggested", "open_ledger", "open_postings", "matches"}
+
 // live reports whether a match takes its lines and postings.
 func live(state string) bool {
 	return state == store.MatchMade || state == store.MatchSuggested || state == store.MatchConfirmed
@@ -53,7 +56,7 @@ func (x *outcome) left() error {
 		return nil
 	}
 	return &Verdict{3, fmt.Sprintf("ledger %s: %s", x.ledger.Name, strings.Join(parts, ", ")),
-		"\"syncer reconcile confirm ID\" or \"reject ID\" decides a suggestion; correct the ledger and import it again under the same name, decisions stay"}
+		"\"syncer reconcile confirm ID\" or \"reject ID\" decides a suggestion, \"match LINE POSTING\" matches by hand; or correct the ledger and import it again under the same name: decisions stay"}
 }
 
 // writeReconciled puts the report on a ledger together and has it written.
@@ -205,7 +208,7 @@ func ledgerCells(l *store.LedgerLine) report.Row {
 var ruleWords = map[string]string{
 	string(reconcile.Reference): "named, equal amounts", string(reconcile.Amount): "equal amounts within the days",
 	string(reconcile.Tolerance): "nearly equal, merchants alike", string(reconcile.Sum): "several add up",
-	string(reconcile.Merchant): "equal amounts, merchant singled out", string(reconcile.Differs): "named, amounts differ",
+	store.RuleManual: "by hand", string(reconcile.Merchant): "equal amounts, merchant singled out", string(reconcile.Differs): "named, amounts differ",
 }
 
 // A sumKey of a reconciliation is what its sums are by.
