@@ -97,8 +97,31 @@ func (p *poster) adopt(orphans map[string]int64) error {
 				return err
 			}
 		}
+		if err := p.follow(old, id); err != nil {
+			return err
+		}
 		if err := p.span(id, id); err != nil {
 			return fmt.Errorf("posting bill %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// follow gives a bill what was exported and matched of its postings. What was matched
+// with them while they were there twice is undone: a posting is in one match.
+func (p *poster) follow(old, id int64) error {
+	const live = "state IN ('matched', 'suggested', 'confirmed')"
+	err := p.t.exec("undoing matches", `
+		UPDATE matches SET state = 'withdrawn' WHERE `+live+` AND match_id IN (
+			SELECT i.match_id FROM match_items i JOIN match_items o ON o.bill_id = ? AND o.line = i.line
+			WHERE i.bill_id = ? AND o.match_id IN (SELECT match_id FROM matches WHERE `+live+`))`, old, id)
+	if err != nil {
+		return err
+	}
+	for _, rows := range []string{"OR IGNORE export_lines SET bill_id = ? WHERE target IN (SELECT target FROM export_batches) AND",
+		"match_items SET bill_id = ? WHERE", "candidates SET bill_id = ? WHERE"} {
+		if err := p.t.exec("giving a bill what is its own", "UPDATE "+rows+" bill_id = ?", id, old); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -215,12 +215,16 @@ func (p *poster) displace(id int64, key string) error {
 	moved, err := p.t.affected("making room for a posting", `
 		UPDATE postings SET bill_id = (SELECT min(0, min(bill_id)) - 1 FROM postings)
 		WHERE bill_id = ?1 AND NOT EXISTS (SELECT 1 FROM postings WHERE bill_id = ?1 AND line = 1 AND substr(line_id, 1, ?3) = ?2)`, id, key, len(key))
-	if err == nil && moved > 0 { // what was exported was theirs
-		err = p.t.exec("making room for a posting", `UPDATE export_lines SET bill_id = (SELECT min(bill_id) FROM postings)
-			WHERE target IN (SELECT target FROM export_batches) AND bill_id = ?`, id)
-	}
 	if err != nil {
 		return err
+	}
+	if moved > 0 { // what was exported and matched was theirs
+		for _, where := range []string{"export_lines SET bill_id = (SELECT min(bill_id) FROM postings) WHERE target IN (SELECT target FROM export_batches) AND",
+			"match_items SET bill_id = (SELECT min(bill_id) FROM postings) WHERE", "candidates SET bill_id = (SELECT min(bill_id) FROM postings) WHERE"} {
+			if err := p.t.exec("making room for a posting", "UPDATE "+where+" bill_id = ?", id); err != nil {
+				return err
+			}
+		}
 	}
 	return p.t.noteChanged(id)
 }
