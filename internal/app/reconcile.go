@@ -323,7 +323,7 @@ var errDry = errors.New("nothing is to be changed")
 
 // mapping is how a ledger was read and matched, as it is kept.
 func (o *ReconcileOptions) mapping(b *ledger.Book, yuan bool) string {
-	x := readAs{Form: b.Form, Columns: map[string]string{}, DateFormat: b.DateFormat, Mark: b.DecimalMark, Sign: "negative", Default: b.Default,
+	x := readAs{Form: b.Form, Columns: map[string]string{}, DateFormat: b.DateFormat, Mark: b.DecimalMark, Sign: "negative", Default: b.Default, Totals: b.Totals,
 		Yuan: yuan, From: o.match.From, To: o.match.To, PPM: o.match.PPM, Limit: o.match.Limit}
 	for _, c := range b.Columns {
 		x.Columns[string(c.Field)] = c.Letter + " " + c.Title

@@ -135,6 +135,9 @@ func (x *outcome) facts() []report.Fact {
 	}
 	facts = append(facts, report.Fact{Label: "file", Text: x.preview.Form}, report.Fact{Label: "columns", Text: strings.Join(columns, ", ")},
 		report.Fact{Label: "read as", Text: how})
+	if len(x.preview.Totals) > 0 {
+		facts = append(facts, report.Fact{Label: "totals", Text: "left out as sums or balances: line " + totalsText(x.preview.Totals)})
+	}
 	if len(x.preview.Unused) > 0 {
 		facts = append(facts, report.Fact{Label: "not read", Text: strings.Join(x.preview.Unused, ", ")})
 	}

@@ -38,7 +38,11 @@ func (r *reader) columns() error {
 		if r.where[place(f)] > 0 || !r.wanted(f) {
 			continue
 		}
-		if at := r.find(f); at > 0 {
+		at, err := r.find(f)
+		if err != nil {
+			return err
+		}
+		if at > 0 {
 			r.where[place(f)] = at
 			r.b.Columns = append(r.b.Columns, Column{f, letter(at), r.title(at), false})
 		}
@@ -73,7 +77,7 @@ func (r *reader) complete() error {
 	case given(Amount) && (given(Debit) || given(Credit)):
 		return &Error{"the ledger has an amount, or debit and credit, not both", "--amount, or --debit and --credit"}
 	case !has(Date):
-		return &Error{"no column is known to hold the date", "name it with --date; " + there}
+		return &Error{"no column is known to hold the date", "name it with --date; --skip says how many lines stand above the names of the columns; " + there}
 	case has(Debit) != has(Credit):
 		return &Error{"of debit and credit only one column is known", "name both with --debit and --credit, or --amount; " + there}
 	case !has(Amount) && !has(Debit):
@@ -123,17 +127,25 @@ func (r *reader) column(f Field, want string) (int, error) {
 	return 0, &Error{fmt.Sprintf("--%s: there is no column %q", f, want), there}
 }
 
-// find finds a column by the names that are usual for its field.
-func (r *reader) find(f Field) int {
+// find finds a column by the names that are usual for its field; 0 if there is none.
+func (r *reader) find(f Field) (int, error) {
 	for _, name := range usual[f] {
+		var found []int
 		for i, title := range r.head {
 			plain := strings.Trim(strings.ToLower(strings.NewReplacer("_", " ", ".", "", "*", "").Replace(title)), " ")
 			if plain == name && !slices.Contains(r.where[:], i+1) {
-				return i + 1
+				found = append(found, i+1)
 			}
 		}
+		switch {
+		case len(found) == 1:
+			return found[0], nil
+		case len(found) > 1:
+			return 0, &Error{fmt.Sprintf("%d columns are named %q", len(found), r.title(found[0])),
+				fmt.Sprintf("--%s says by letter which it is; the columns are: %s", f, strings.Join(r.titles(), ", "))}
+		}
 	}
-	return 0
+	return 0, nil
 }
 
 // letter is a column's name in a spreadsheet: A, …, Z, AA.

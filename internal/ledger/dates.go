@@ -25,7 +25,11 @@ type written struct {
 	a, b, year int    // of one that is open
 }
 
-var errNoDate = errors.New("it is no date")
+var (
+	errNoDate    = errors.New("it is no date")
+	errShortYear = errors.New("its year has not four digits")
+	errSerial    = errors.New("it is a day as spreadsheets count them: format the column as a date and save it anew, or save it as .xlsx")
+)
 
 // splitDate takes a date apart.
 func (r *reader) splitDate(text string) (written, error) {
@@ -34,6 +38,12 @@ func (r *reader) splitDate(text string) (written, error) {
 	}
 	if r.sheet && plain.MatchString(text) {
 		return r.oneNumber(text)
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 MST"} {
+		// Of the names of zones only UTC and GMT are the same everywhere.
+		if at, err := time.Parse(layout, text); err == nil && (!strings.HasSuffix(layout, "MST") || strings.HasSuffix(text, " UTC") || strings.HasSuffix(text, " GMT")) {
+			return day(at.In(r.o.Zone).Date())
+		}
 	}
 	text = signs.Replace(text)
 	if len(text) > 10 && (text[10] == 'T' || text[10] == ' ') {
@@ -57,6 +67,9 @@ func (r *reader) splitDate(text string) (written, error) {
 	if d, m, y, ok := named(parts); ok {
 		return day(y, m, d)
 	}
+	if (monthOf(parts[0]) > 0 || monthOf(parts[1]) > 0) && len(parts[2]) == 2 {
+		return written{}, errShortYear
+	}
 	var n [3]int
 	for i, p := range parts {
 		v, ok := digits(p)
@@ -71,7 +84,7 @@ func (r *reader) splitDate(text string) (written, error) {
 	case len(parts[2]) == 4 && len(parts[0]) <= 2 && len(parts[1]) <= 2:
 		return open(n[0], n[1], n[2], strings.Contains(text, "."))
 	}
-	return written{}, errors.New("its year has not four digits")
+	return written{}, errShortYear
 }
 
 // oneNumber reads 20260102, and the days that a workbook counts.
@@ -87,6 +100,8 @@ func (r *reader) oneNumber(s string) (written, error) {
 			return written{}, errNoDate
 		}
 		return day(at.Date())
+	case ok && len(whole) == 5:
+		return written{}, errSerial
 	}
 	return written{}, errNoDate
 }

@@ -21,13 +21,48 @@ const (
 	gbName   = "gb18030"
 )
 
+// notText says what a file is by how it begins, if it is surely no text with
+// separators.
+func notText(data []byte) string {
+	begin := bytes.Clone(bytes.TrimLeft(bytes.TrimPrefix(data[:min(len(data), 512)], []byte("\xef\xbb\xbf")), " \r\n\t"))
+	for i, c := range begin {
+		if c >= 'A' && c <= 'Z' {
+			begin[i] = c + 'a' - 'A'
+		}
+	}
+	for _, kind := range []struct{ begin, what string }{
+		{"\xd0\xcf\x11\xe0", "a workbook of the old kind (.xls)"}, {"%pdf-", "a PDF"}, {"\x89png", "a picture"}, {"\xff\xd8\xff", "a picture"},
+		{"<!doctype html", "a web page, whatever its name says"}, {"<html", "a web page, whatever its name says"}, {"<table", "a web page, whatever its name says"},
+		{"<?xml", "an XML file"}, {"{\\rtf", "a text document (RTF)"}, {"sqlite format 3\x00", "a database"}, {"\x1f\x8b", "compressed"},
+	} {
+		if bytes.HasPrefix(begin, []byte(kind.begin)) {
+			return kind.what
+		}
+	}
+	return ""
+}
+
 // text reads a file of values with separators.
 func (r *reader) text(data []byte) error {
 	data, encoding, err := r.decode(data)
 	if err != nil {
 		return err
 	}
+	if at := bytes.IndexByte(data, 0); at >= 0 {
+		return &Error{fmt.Sprintf("the ledger is no text: there is a zero byte in line %d", 1+bytes.Count(data[:at], []byte("\n"))), "save it as UTF-8 CSV or as .xlsx"}
+	}
+	if !bytes.ContainsRune(data, '\n') { // lines end as they did on old Macs
+		data = bytes.ReplaceAll(data, []byte("\r"), []byte("\n"))
+	}
 	separator, name := separatorOf(data)
+	// "sep=;" in the first line tells Excel the separator.
+	if first, rest, _ := bytes.Cut(data, []byte("\n")); len(bytes.TrimRight(first, "\r")) == 5 && bytes.EqualFold(first[:4], []byte("sep=")) {
+		for _, s := range separators {
+			if rune(first[4]) == s.mark {
+				separator, name, data, r.above = s.mark, s.name, rest, 1
+			}
+		}
+	}
 	r.b.Form = "CSV, " + name + encoding
 	c := csv.NewReader(bytes.NewReader(data))
 	c.Comma, c.FieldsPerRecord, c.LazyQuotes = separator, -1, separator == '\t'
@@ -38,12 +73,12 @@ func (r *reader) text(data []byte) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.As(err, &bad):
-			return &Error{fmt.Sprintf("line %d cannot be taken apart: %v", bad.StartLine, bad.Err), "a quoted cell ends with a quote, and a quote within it is doubled; save the file anew from the accounting program"}
+			return &Error{fmt.Sprintf("line %d cannot be taken apart: %v", bad.StartLine+r.above, bad.Err), "a quoted cell ends with a quote, and a quote within it is doubled; save the file anew from the accounting program"}
 		case err != nil:
 			return fmt.Errorf("reading the ledger: %w", err)
 		}
 		line, _ := c.FieldPos(0)
-		if err := r.take(line, cells); err != nil {
+		if err := r.take(line+r.above, cells); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,9 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,6 +94,7 @@ type Book struct {
 	Default     string // currency of lines without one
 	Lines       []Line
 	Bad         []Bad
+	Totals      []int // lines that are sums or balances, and no movements
 }
 
 // An Error is what is wrong with a ledger as a whole, or with how it is read.
@@ -116,6 +119,8 @@ const maxLines = 2_000_000
 type row struct {
 	number int
 	cells  [9]string
+	total  bool // one of its cells says that it is a sum or a balance
+	beyond bool // it has cells where the head has none
 }
 
 func place(f Field) int { return slices.Index(Fields, f) }
@@ -140,8 +145,8 @@ func Read(data []byte, o Options) (*Book, error) {
 		return nil, &Error{"the ledger is empty", "name another file"}
 	case strings.HasPrefix(string(data[:min(4, len(data))]), "PK\x03\x04"):
 		err = r.workbook(data)
-	case strings.HasPrefix(string(data[:min(4, len(data))]), "\xd0\xcf\x11\xe0"):
-		return nil, &Error{"the ledger is a workbook of the old kind (.xls)", "save it as .xlsx or as CSV"}
+	case notText(data) != "":
+		return nil, &Error{"the ledger is " + notText(data), "save it as .xlsx or as CSV"}
 	default:
 		err = r.text(data)
 	}
@@ -190,7 +195,7 @@ type reader struct {
 	b         *Book
 	sheet     bool // cells of a workbook: numbers are written as programs do
 	since1904 bool // a workbook that counts its days from 1904
-	skipped   int
+	above     int  // lines that were taken off the text already
 	head      []string
 	where     [9]int // columns by field, counted from 1; 0: there is none
 	rows      []row
@@ -198,8 +203,7 @@ type reader struct {
 
 // take takes a line of the file. The first that is not empty is the head.
 func (r *reader) take(number int, cells []string) error {
-	if r.skipped < r.o.Skip {
-		r.skipped++
+	if number <= r.o.Skip {
 		return nil
 	}
 	if !slices.ContainsFunc(cells, func(s string) bool { return strings.TrimSpace(s) != "" }) {
@@ -215,7 +219,10 @@ func (r *reader) take(number int, cells []string) error {
 	if len(r.rows) == maxLines {
 		return &Error{fmt.Sprintf("the ledger has more than %d lines", maxLines), "reconcile it in parts"}
 	}
-	x := row{number: number}
+	x := row{number: number, total: slices.ContainsFunc(cells, isTotal)}
+	if !r.sheet && len(cells) > len(r.head) {
+		x.beyond = slices.ContainsFunc(cells[len(r.head):], func(s string) bool { return strings.TrimSpace(s) != "" })
+	}
 	for i, at := range r.where {
 		if at > 0 && at <= len(cells) {
 			x.cells[i] = clean(cells[at-1])
@@ -233,7 +240,17 @@ func clean(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// understand makes lines of rows.
+// totals are what accounting programs call lines that are no movements.
+var totals = []string{"total", "totals", "grand total", "subtotal", "sub total", "sum", "balance", "opening balance", "closing balance",
+	"summe", "gesamt", "saldo", "合计", "总计", "小计", "合計", "總計", "期初余额", "期末余额", "本月合计", "本年累计"}
+
+// isTotal reports whether a cell says that its line is a sum or a balance.
+func isTotal(cell string) bool {
+	return len(cell) < 40 && slices.Contains(totals, strings.ToLower(strings.TrimRight(strings.Join(strings.Fields(cell), " "), ":： ")))
+}
+
+// understand makes lines of rows. A line without a date that says it is a total is
+// none.
 func (r *reader) understand() error {
 	d, err := r.dates()
 	if err != nil {
@@ -247,6 +264,10 @@ func (r *reader) understand() error {
 	seen := map[string]int{}
 	for i := range r.rows {
 		x := &r.rows[i]
+		if date := x.cell(Date); x.total && (date == "" || isTotal(date)) {
+			r.b.Totals = append(r.b.Totals, x.number)
+			continue
+		}
 		l, err := r.line(x, d, m)
 		if err != nil {
 			r.b.Bad = append(r.b.Bad, Bad{x.number, err.Error()})
@@ -262,6 +283,20 @@ func (r *reader) understand() error {
 		r.b.Lines = append(r.b.Lines, l)
 	}
 	r.rows = nil
+	return r.b.countable()
+}
+
+// countable makes sure that whatever lines are added together, the sum can be held.
+func (b *Book) countable() error {
+	sums := map[string]uint64{}
+	for i := range b.Lines {
+		a := b.Lines[i].Amount
+		sums[a.Currency] += uint64(max(a.Value, -a.Value))
+		if sums[a.Currency] > math.MaxInt64 {
+			return &Error{fmt.Sprintf("line %d: up to it, the amounts in %s add up to more than can be counted", b.Lines[i].Number, a.Currency),
+				"look for impossible amounts; --decimal-mark says which mark is in front of decimals"}
+		}
+	}
 	return nil
 }
 
@@ -269,6 +304,9 @@ func (r *reader) understand() error {
 func (r *reader) line(x *row, format, mark string) (Line, error) {
 	l := Line{Number: x.number, Payee: x.cell(Payee), Account: x.cell(Account), Reference: x.cell(Reference), Description: x.cell(Description)}
 	var err error
+	if x.beyond {
+		return l, errors.New("it has more cells than there are columns: a cell with a separator in it needs quotes")
+	}
 	if l.Date, err = r.day(x.cell(Date), format); err != nil {
 		return l, err
 	}
@@ -291,6 +329,11 @@ func (r *reader) line(x *row, format, mark string) (Line, error) {
 
 // sides reads debit and credit: one of them, or one is zero.
 func (r *reader) sides(debit, credit, currency, mark string) (int64, error) {
+	for _, side := range []*string{&debit, &credit} {
+		if strings.Trim(*side, "-–— ") == "" { // how spreadsheets show a zero
+			*side = ""
+		}
+	}
 	if debit == "" && credit == "" {
 		return 0, fmt.Errorf("neither debit nor credit is there")
 	}

@@ -29,6 +29,9 @@ func lines(b *ledger.Book) (out []string) {
 	for _, l := range b.Lines {
 		out = append(out, strings.TrimRight(fmt.Sprintf("%d %s %s %s|%s|%s", l.Number, l.Date, l.Amount, l.Payee, l.Reference, l.Description), "| "))
 	}
+	for _, n := range b.Totals {
+		out = append(out, fmt.Sprintf("=%d", n))
+	}
 	for _, x := range b.Bad {
 		out = append(out, fmt.Sprintf("!%d %s", x.Number, x.Reason))
 	}
@@ -94,6 +97,21 @@ func TestRead(t *testing.T) {
 		"quote that never ends":  {"Date,Amount\n2026-05-03,\"1\n", eur, []string{`error: line 2 cannot be taken apart: extraneous or missing " in quoted-field`}},
 		"old workbook":           {"\xd0\xcf\x11\xe0abc", eur, []string{"error: the ledger is a workbook of the old kind (.xls)"}},
 		"no workbook":            {"PK\x03\x04abc", eur, []string{"error: the workbook cannot be opened: zip: not a valid zip file"}},
+		"empty lines above":      {"Ledger of ACME\n\n\"May\n2026\"\n\nDate,Amount\n2026-05-03,-1.00\n", ledger.Options{DefaultCurrency: "USD", Skip: 5}, []string{"7 2026-05-03 USD -1.00"}},
+		"totals":                 {"Date,Amount,Payee\n2026-05-03,-1.00,Total\nTotal:,-1.00,\n,-1.00,合计\n2026-05-04,-2.00,x\n,-3.00,Totally\n", eur, []string{"2 2026-05-03 EUR -1.00 Total", "5 2026-05-04 EUR -2.00 x", "=3", "=4", "!6 there is no date"}},
+		"dashes":                 {"Date,Debit,Credit\n2026-05-03, - ,12.34\n2026-05-04,1.00,-\n2026-05-05,-,—\n2026-05-06,-1.00,\n", eur, []string{"2 2026-05-03 EUR -12.34", "3 2026-05-04 EUR 1.00", "5 2026-05-06 EUR -1.00", "!4 neither debit nor credit is there"}},
+		"two amounts":            {"Date,Amount,AMOUNT\n2026-05-03,-1.00,-2.00\n", eur, []string{`error: 2 columns are named "Amount"`}},
+		"a comma too many":       {"Date,Currency,Amount\n2026-05-03,USD,-1,50\n2026-05-03,USD,-1,,\n", ledger.Options{}, []string{"3 2026-05-03 USD -1.00", "!2 it has more cells than there are columns: a cell with a separator in it needs quotes"}},
+		"separator told":         {"sep=;\nDate;Amount\n2026-05-03;-1,50\nx;y\n", eur, []string{"3 2026-05-03 EUR -1.50", `!4 the date "x": it is no date`}},
+		"separator told, quote":  {"sep=,\r\nDate,Amount\r\n2026-05-03,\"1\r\n", eur, []string{`error: line 3 cannot be taken apart: extraneous or missing " in quoted-field`}},
+		"lines of old Macs":      {"Date,Amount\r2026-05-03,-1.50\r2026-05-04,-2.50\r", eur, []string{"2 2026-05-03 EUR -1.50", "3 2026-05-04 EUR -2.50"}},
+		"zero bytes":             {"D\x00a\x00t\x00e\x00,\x00", eur, []string{"error: the ledger is no text: there is a zero byte in line 1"}},
+		"web page":               {"\ufeff\n<HTML><table>", eur, []string{"error: the ledger is a web page, whatever its name says"}},
+		"PDF":                    {"%PDF-1.4\n", eur, []string{"error: the ledger is a PDF"}},
+		"picture":                {"\x89PNG\r\n", eur, []string{"error: the ledger is a picture"}},
+		"times of their own":     {"Date,Amount\n2026-05-03 23:30:00+00:00,1\n2026-05-03 23:30:00 +0800,1\n2026-05-03 23:30:00 UTC,1\n2026-05-03 23:30:00 EST,1\n2026-05-03 11:30 PM,1\n", ledger.Options{DefaultCurrency: "EUR", Zone: time.FixedZone("", 8*3600)}, []string{"2 2026-05-04 EUR 1.00", "3 2026-05-03 EUR 1.00", "4 2026-05-04 EUR 1.00", "5 2026-05-03 EUR 1.00", "6 2026-05-03 EUR 1.00"}},
+		"short years, serials":   {"Date,Amount\n03-May-26,1\n46145,1\n461450,1\n", eur, []string{`!2 the date "03-May-26": its year has not four digits`, `!3 the date "46145": it is a day as spreadsheets count them: format the column as a date and save it anew, or save it as .xlsx`, `!4 the date "461450": it is no date`}},
+		"sums too large":         {"Date,Amount\n" + strings.Repeat("2026-05-03,-9000000000000000.00\n", 11), eur, []string{"error: line 12: up to it, the amounts in EUR add up to more than can be counted"}},
 		"unknown option":         {"Date,Amount\n", ledger.Options{DateFormat: "ydm"}, []string{`error: --date-format "ydm" is not allowed`}},
 		"unknown currency asked": {"Date,Amount\n", ledger.Options{DefaultCurrency: "XYZ"}, []string{`error: --default-currency: the currency "XYZ" is not known`}},
 	} {
@@ -158,7 +176,7 @@ func TestWorkbook(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"2 2026-05-03 USD -0.30 ACME|20240601000000000000001997302", "3 2026-05-04 USD 1234.50 星星超市|12345", "4 2026-05-05 KWD 1.234",
-		`!6 the amount "1.005": USD has 2 decimals`, `!7 the date "total": it is no date`}
+		"=7", `!6 the amount "1.005": USD has 2 decimals`}
 	if got := said(t, buf.String(), ledger.Options{Sheet: "may"}); !slices.Equal(got, want) {
 		t.Errorf("%q\nnot\n%q", got, want)
 	}
