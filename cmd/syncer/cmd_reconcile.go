@@ -98,6 +98,8 @@ func (f *reconcileFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.o.File, "ledger", "", "the ledger: `FILE`, CSV or .xlsx")
 	fs.StringVar(&f.o.Name, "name", "", "keep it under this `NAME` (default: the file's)")
 	fs.StringArrayVar(&f.o.Accounts, "of", nil, "match with the postings of this account only: `NAME`, repeatable")
+	fs.StringVar(&f.o.From, "from", "", "the ledger is about the days from this `DATE` (default: its first line's)")
+	fs.StringVar(&f.o.To, "to", "", "to this `DATE`; postings of these days have to be in it (default: its last line's)")
 	for _, field := range ledger.Fields {
 		f.columns[field] = fs.String(string(field), "", columnHelp[field]+": `COLUMN`, its name or letter")
 	}

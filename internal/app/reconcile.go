@@ -29,12 +29,15 @@ type ReconcileOptions struct {
 	// What is empty of these, and of Read, is as in the configuration.
 	SpendSign, Days, Percent, Limit string
 
+	From, To string // days that the ledger is about; empty: those of its lines
+
 	Lenient bool // leave out lines that cannot be understood
 	Preview bool // store nothing
 	Part    string
 	Table   bool // it is read by a person: matches are left out unless they are asked for
 
-	match reconcile.Options // of Days, Percent and Limit
+	undone []int64           // confirmed matches that were withdrawn
+	match  reconcile.Options // of Days, Percent and Limit
 }
 
 // configure fills in what the flags leave to the configuration, and reads the limits.
@@ -46,6 +49,9 @@ func (o *ReconcileOptions) configure(c config.Reconcile) error {
 		r.Positive = sign == "positive"
 	default:
 		return &InputError{fmt.Sprintf("--spend-sign %q is not allowed", sign), "negative or positive"}
+	}
+	if err := o.period(); err != nil {
+		return err
 	}
 	columns := map[ledger.Field]string{}
 	for _, text := range c.Columns {
@@ -138,13 +144,17 @@ func (a *App) Reconcile(ctx context.Context, o ReconcileOptions, write func(*rep
 		return err
 	}
 	if o.Name == "" {
-		o.Name = strings.TrimSuffix(filepath.Base(o.File), filepath.Ext(o.File))
+		base := filepath.Base(o.File)
+		o.Name = cmp.Or(strings.TrimSuffix(base, filepath.Ext(base)), base)
 	}
 	if len(book.Bad) > 0 && !o.Lenient && !o.Preview {
 		return &LedgerError{o.File, book.Bad, len(book.Bad) + len(book.Lines)}
 	}
 	if len(book.Lines) == 0 && !o.Preview {
 		return &InputError{o.File + ": the ledger has no lines below its head", "--preview shows how it was read"}
+	}
+	if err := o.outside(book); err != nil {
+		return err
 	}
 	// Somebody else may reconcile or decide in between.
 	const enough = 5
@@ -155,6 +165,36 @@ func (a *App) Reconcile(ctx context.Context, o ReconcileOptions, write func(*rep
 		}
 		return err
 	}
+}
+
+// period checks the days that the ledger is about.
+func (o *ReconcileOptions) period() error {
+	for _, x := range []struct{ flag, date string }{{"--from", o.From}, {"--to", o.To}} {
+		if _, err := time.Parse(time.DateOnly, x.date); x.date != "" && err != nil {
+			return &InputError{fmt.Sprintf("%s %q is not allowed", x.flag, x.date), "a day such as 2026-05-01"}
+		}
+	}
+	if o.From != "" && o.To != "" && o.From > o.To {
+		return &InputError{fmt.Sprintf("--from %s is after --to %s", o.From, o.To), "the first and the last day that the ledger is about"}
+	}
+	return nil
+}
+
+// outside reports lines of other days than those that the ledger is said to be about.
+func (o *ReconcileOptions) outside(b *ledger.Book) error {
+	var first *ledger.Line
+	n := 0
+	for i := range b.Lines {
+		if l := &b.Lines[i]; o.From != "" && l.Date < o.From || o.To != "" && l.Date > o.To {
+			n++
+			first = cmp.Or(first, l)
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return &InputError{fmt.Sprintf("%s: %d of its lines are outside of the days from %s to %s, such as line %d of %s", o.File, n, cmp.Or(o.From, "…"), cmp.Or(o.To, "…"), first.Number, first.Date),
+		"--from and --to say which days the ledger is about; its lines have to be of these"}
 }
 
 func readLedger(path string) ([]byte, error) {
@@ -203,6 +243,7 @@ func (a *App) reconcile(ctx context.Context, o *ReconcileOptions, read *ledger.B
 			return err
 		}
 	}
+	o.undone = r.save.Undone
 	return a.showLedger(ctx, o.Name, o, write)
 }
 
@@ -239,7 +280,13 @@ func (a *App) showLedger(ctx context.Context, name string, o *ReconcileOptions, 
 		if out.lines, err = t.LedgerLines(found.ID); err != nil {
 			return err
 		}
-		out.lines = slices.DeleteFunc(out.lines, func(l store.LedgerLine) bool { return l.Removed })
+		out.undone = o.undone
+		out.lines = slices.DeleteFunc(out.lines, func(l store.LedgerLine) bool {
+			if l.Removed {
+				out.removed = append(out.removed, l)
+			}
+			return l.Removed
+		})
 		if out.matches, err = t.LedgerMatches(found.ID); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -81,7 +82,7 @@ func (r *reconciling) stored(t *store.Tx) error {
 			return err
 		}
 	}
-	r.compare()
+	r.compare(matches)
 	r.header()
 	r.decisions(matches)
 	return t.TakenPostings(r.save.Ledger.ID, func(k store.PostingKey, of string) { r.taken[k] = "a line of ledger " + of })
@@ -101,6 +102,7 @@ func (r *reconciling) header() {
 	if len(r.book.Lines) == 0 {
 		l.From = ""
 	}
+	l.From, l.To = cmp.Or(r.o.From, l.From), cmp.Or(r.o.To, l.To)
 	if l.Hash != before.Hash {
 		l.ImportedAt = r.now
 	}
@@ -109,22 +111,20 @@ func (r *reconciling) header() {
 }
 
 // compare finds the lines that are stored already, and those that are no more.
-func (r *reconciling) compare() {
-	byKey := map[string]*store.LedgerLine{}
-	for i := range r.old {
-		byKey[r.old[i].Key] = &r.old[i]
-	}
+func (r *reconciling) compare(matches []store.LedgerMatch) {
+	same := r.sameLines(matches)
 	there := map[string]bool{}
 	for i := range r.book.Lines {
 		x := &r.book.Lines[i]
 		l := store.LedgerLine{Key: x.Key, Number: x.Number, Date: x.Date, Amount: x.Amount, Reference: x.Reference, Payee: x.Payee, LedgerAccount: x.Account, Detail: x.Description}
-		if was := byKey[x.Key]; was != nil {
-			l.ID = was.ID
+		if was := same[i]; was.ID != 0 {
+			l.ID, l.Key = was.ID, was.Key
 			r.changed = r.changed || was.Removed || was.Number != l.Number
 		} else {
+			l.Key = was.Key
 			r.changed = true
 		}
-		there[x.Key] = true
+		there[l.Key] = true
 		r.save.Lines = append(r.save.Lines, l)
 	}
 	for i := range r.old {
@@ -384,7 +384,17 @@ func (r *reconciling) openChanged() {
 
 // outcome is what would be stored, for a preview.
 func (r *reconciling) outcome() *outcome {
-	out := &outcome{ledger: r.save.Ledger, preview: r.book, matches: slices.Clone(r.kept)}
+	out := &outcome{ledger: r.save.Ledger, preview: r.book, matches: slices.Clone(r.kept), undone: r.save.Undone}
+	there := map[int64]bool{}
+	for i := range r.save.Lines {
+		there[r.save.Lines[i].ID] = true
+	}
+	for _, l := range r.old {
+		if !there[l.ID] {
+			l.OpenCode = ""
+			out.removed = append(out.removed, l)
+		}
+	}
 	out.lines = slices.Clone(r.save.Lines)
 	for i := range out.lines {
 		if out.lines[i].ID == 0 {

@@ -193,12 +193,12 @@ func (r *reconciling) mixes(postings []int) bool {
 	return false
 }
 
-// totalsText tells which lines were left out as totals.
-func totalsText(numbers []int) string {
+// numbersText lists numbers, up to some.
+func numbersText[T int | int64](numbers []T) string {
 	var list []string
 	for i, n := range numbers {
 		if i == toldLines {
-			list = append(list, "…")
+			list = append(list, fmt.Sprintf("and %d more", len(numbers)-i))
 			break
 		}
 		list = append(list, fmt.Sprint(n))

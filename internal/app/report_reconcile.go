@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,7 +21,9 @@ type outcome struct {
 	ledger  store.Ledger
 	lines   []store.LedgerLine
 	matches []store.LedgerMatch
-	preview *ledger.Book // it was only tried; nil: it is stored
+	preview *ledger.Book       // it was only tried; nil: it is stored
+	removed []store.LedgerLine // that a corrected file no longer has, and something was decided about
+	undone  []int64            // confirmed matches that this import withdrew
 
 	suggested, openLines, openPostings int64
 	used                               map[store.PostingKey]bool // postings in matches of any ledger
@@ -67,6 +70,9 @@ func (a *App) writeReconciled(b *book, x *outcome, o *ReconcileOptions, write fu
 		if x.lines[i].OpenCode != "" {
 			x.openLines++
 		}
+	}
+	for i := range x.removed {
+		x.byLine[x.removed[i].ID] = &x.removed[i]
 	}
 	for i := range x.matches {
 		if m := &x.matches[i]; live(m.State) {
@@ -115,6 +121,9 @@ func (x *outcome) facts() []report.Fact {
 	if x.ledger.To != "" {
 		facts = append(facts, report.Fact{Label: "days", Text: x.ledger.From + " to " + x.ledger.To})
 	}
+	if len(x.undone) > 0 {
+		facts = append(facts, report.Fact{Label: "withdrawn", Text: "confirmed matches of which the file no longer has a line: " + numbersText(x.undone)})
+	}
 	if x.preview == nil {
 		return facts
 	}
@@ -136,7 +145,7 @@ func (x *outcome) facts() []report.Fact {
 	facts = append(facts, report.Fact{Label: "file", Text: x.preview.Form}, report.Fact{Label: "columns", Text: strings.Join(columns, ", ")},
 		report.Fact{Label: "read as", Text: how})
 	if len(x.preview.Totals) > 0 {
-		facts = append(facts, report.Fact{Label: "totals", Text: "left out as sums or balances: line " + totalsText(x.preview.Totals)})
+		facts = append(facts, report.Fact{Label: "totals", Text: "left out as sums or balances: line " + numbersText(x.preview.Totals)})
 	}
 	if len(x.preview.Unused) > 0 {
 		facts = append(facts, report.Fact{Label: "not read", Text: strings.Join(x.preview.Unused, ", ")})
@@ -226,6 +235,20 @@ const openWord = "open"
 
 type reconciledSum struct{ matches, lines, postings, ledger, posted int64 }
 
+// errTooMuch says that a sum cannot be held: it would be a wrong number that looks
+// right.
+var errTooMuch = errors.New("the postings of these days add up to more than can be counted; look for bills with impossible amounts")
+
+// post adds a posting.
+func (s *reconciledSum) post(value int64) error {
+	sum := s.posted + value
+	if value != 0 && (sum > s.posted) != (value > 0) {
+		return errTooMuch
+	}
+	s.postings, s.posted = s.postings+1, sum
+	return nil
+}
+
 // reconciledSums tells what both sides came to, by how they were matched.
 func (b *book) reconciledSums(x *outcome) (report.Part, error) {
 	sums := map[reconciledKey]*reconciledSum{}
@@ -291,27 +314,24 @@ func (b *book) reconciledSums(x *outcome) (report.Part, error) {
 
 // postingSums adds the postings of the ledger's days, and those matched beyond them.
 func (b *book) postingSums(x *outcome, of func(state, rule, currency string) *reconciledSum, where map[store.PostingKey]reconciledKey) error {
-	take := func(k store.PostingKey, a bill.Amount) {
+	take := func(k store.PostingKey, a bill.Amount) error {
 		at, ok := where[k]
 		switch {
 		case ok:
 			delete(where, k)
 		case x.used[k]:
-			return // in a match of another ledger
+			return nil // in a match of another ledger
 		default:
 			at = reconciledKey{openWord, "", a.Currency}
 			x.openPostings++
 		}
-		s := of(at.state, at.rule, a.Currency)
-		s.postings++
-		s.posted += a.Value
+		return of(at.state, at.rule, a.Currency).post(a.Value)
 	}
 	if x.ledger.To == "" {
 		return nil
 	}
 	err := b.BookLines(x.ledger.Accounts, x.ledger.From, x.ledger.To, nil, func(l *store.BookLine) error {
-		take(l.PostingKey, l.Amount)
-		return nil
+		return take(l.PostingKey, l.Amount)
 	})
 	if err != nil {
 		return err
@@ -323,8 +343,11 @@ func (b *book) postingSums(x *outcome, of func(state, rule, currency string) *re
 		if err != nil {
 			return err
 		}
-		if p != nil {
-			take(k, p.Amount)
+		if p == nil {
+			continue
+		}
+		if err := take(k, p.Amount); err != nil {
+			return err
 		}
 	}
 	return nil
