@@ -67,7 +67,7 @@ nothing else, what was rejected is never proposed again. Nothing is posted by an
 this, so closed months can be reconciled.
 
 The parts are summary, suggested, open_ledger, open_postings and, in --csv, --json,
---xlsx and with --part, matches. The views reconciliation_matches,
+--xlsx and with --part, matches and rejected. The views reconciliation_matches,
 reconciliation_open_ledger and reconciliation_open_postings say the same in SQL.`,
 		Example: `  syncer reconcile --ledger may.csv --preview
   syncer reconcile --ledger may.csv --date "Posted on" --amount F --spend-sign positive

@@ -53,7 +53,7 @@ func newReconciler(t *testing.T, seed, order uint64) *reconciler {
 	var specs []spec
 	for i := range 26 {
 		s := spec{anyOf(r.random, "main", "main", "second"), fmt.Sprintf("2026-05-%02d 02:00", 1+r.random.IntN(12)), "SUCCESS", anyOf(r.random, storyNames...),
-			anyOf(r.random, "1000", "1000", "1004", "2000", "3000", "5000", "6000") + " " + anyOf(r.random, "USD", "USD", "CNH", "CNY"), "", fmt.Sprintf("2026050%022d", i+1)}
+			anyOf(r.random, "1000", "1000", "1004", "2000", "3100", "5000", "6300") + " " + anyOf(r.random, "USD", "USD", "CNH", "CNY"), "", fmt.Sprintf("2026050%022d", i+1)}
 		if r.random.IntN(6) == 0 {
 			s.status, s.back = "PARTIAL_REFUND", "400 "+strings.Fields(s.amount)[1]
 		}
@@ -102,7 +102,24 @@ func (r *reconciler) book(n int, yuan string) (lines []string) {
 		case 1:
 			reference = anyOf(r.random, r.orders...)
 		}
-		line := fmt.Sprintf("%s,%s,%s,%s,%s\n", at.AddDate(0, 0, -r.random.IntN(7)).Format(time.DateOnly), bill.Amount{Currency: currency, Value: value}.Decimal(), currency, c[3], reference)
+		day := at.AddDate(0, 0, -r.random.IntN(7)).Format(time.DateOnly)
+		write := func(value int64) string {
+			return fmt.Sprintf("%s,%s,%s,%s,%s\n", day, bill.Amount{Currency: currency, Value: value}.Decimal(), currency, c[3], reference)
+		}
+		switch r.random.IntN(6) {
+		case 0: // in two parts
+			lines = append(lines, write(value*2/5))
+			value -= value * 2 / 5
+		case 1, 2: // with others of the merchant
+			for range 1 + r.random.IntN(2) {
+				d := strings.Split(rows[r.random.IntN(len(rows))], "|")
+				other, err := strconv.ParseInt(d[1], 10, 64)
+				if err == nil && d[3] == c[3] && d[2] == c[2] && other*value > 0 {
+					value += other
+				}
+			}
+		}
+		line := write(value)
 		lines = append(lines, line)
 		if r.random.IntN(8) == 0 {
 			lines = append(lines, line)
@@ -602,7 +619,7 @@ func (r *reconciler) decide() {
 // matches, decisions stay, and everything that is open has a reason.
 func TestReconcileStories(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(12) {
+	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			r := newReconciler(t, seed, seed)

@@ -31,7 +31,7 @@ type outcome struct {
 }
 
 // ReconcileParts are the parts of the report on a ledger that is stored.
-var ReconcileParts = []string{"summary", "suggested", "open_ledger", "open_postings", "matches"}
+var ReconcileParts = []string{"summary", "suggested", "open_ledger", "open_postings", "matches", "rejected"}
 
 // live reports whether a match takes its lines and postings.
 func live(state string) bool {
@@ -58,7 +58,11 @@ func (x *outcome) left() error {
 	if len(parts) == 0 {
 		return nil
 	}
-	return &Verdict{3, fmt.Sprintf("ledger %s: %s", x.ledger.Name, strings.Join(parts, ", ")),
+	what := fmt.Sprintf("ledger %s: %s", x.ledger.Name, strings.Join(parts, ", "))
+	if in := x.moneyIn(); in*2 > len(x.lines) && !slices.ContainsFunc(x.matches, func(m store.LedgerMatch) bool { return live(m.State) }) {
+		return &Verdict{3, what, "nothing matches, and most lines are money in: if that is the wrong way round, the other --spend-sign turns it"}
+	}
+	return &Verdict{3, what,
 		"\"syncer reconcile confirm ID\" or \"reject ID\" decides a suggestion, \"match LINE POSTING\" matches by hand; or correct the ledger and import it again under the same name: decisions stay"}
 }
 
@@ -107,8 +111,15 @@ func (a *App) writeReconciled(b *book, x *outcome, o *ReconcileOptions, write fu
 		return err
 	}
 	r.Parts = append(r.Parts, sums, b.suggestions(x), b.openLines(x), without)
-	if !o.Table || o.Part == "matches" {
-		r.Parts = append(r.Parts, b.reconciled("matches", "What belongs together", x, func(string) bool { return true }))
+	for _, p := range []struct {
+		name, title, empty string
+		live               bool
+	}{{"matches", "What belongs together", "nothing belongs together", true}, {"rejected", "What was rejected, or withdrawn with its line", "nothing was rejected", false}} {
+		if !o.Table || o.Part == p.name {
+			part := b.reconciled(p.name, p.title, x, func(state string) bool { return live(state) == p.live })
+			part.Empty = p.empty
+			r.Parts = append(r.Parts, part)
+		}
 	}
 	return write(r)
 }
@@ -168,17 +179,22 @@ func (x *outcome) previewed() report.Part {
 		}
 		return nil
 	}
-	var out int
-	for i := range x.lines {
-		if x.lines[i].Amount.Value < 0 {
-			out++
-		}
-	}
-	p.Notes = []string{fmt.Sprintf("%d lines were understood: %d are money out, %d money in or zero", len(x.lines), out, len(x.lines)-out)}
-	if out*2 < len(x.lines) {
+	in := x.moneyIn()
+	p.Notes = []string{fmt.Sprintf("%d lines were understood: %d are money out, %d money in or zero", len(x.lines), len(x.lines)-in, in)}
+	if in*2 > len(x.lines) {
 		p.Notes = append(p.Notes, "most are money in; if that is the wrong way round, the other --spend-sign turns it")
 	}
 	return p
+}
+
+// moneyIn is how many lines are money in, or zero.
+func (x *outcome) moneyIn() (n int) {
+	for i := range x.lines {
+		if x.lines[i].Amount.Value >= 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // misread lists the lines that were not understood.
@@ -374,8 +390,11 @@ func (b *book) reconciled(name, title string, x *outcome, want func(state string
 		report.Column{Name: "merchant_name", Title: "merchant"},
 		report.Column{Name: "order_no", Title: "order", Kind: report.ID, Data: true},
 		report.Column{Name: "line_id", Title: "line of the books", Kind: report.ID, Data: true},
-		report.Column{Name: "reason", Title: "because"})
-	return report.Part{Name: name, Title: title, Columns: columns, Empty: "nothing belongs together",
+		report.Column{Name: "reason", Title: "because"},
+		report.Column{Name: "decided_by", Title: "decided by", Data: true},
+		report.Column{Name: "note", Title: "note", Data: true},
+		report.Column{Name: "decided_at", Title: "decided", Kind: report.Time, Data: true})
+	return report.Part{Name: name, Title: title, Columns: columns,
 		Rows: func(row func(report.Row) error) error {
 			for i := range x.matches {
 				if m := &x.matches[i]; want(m.State) {
@@ -409,7 +428,7 @@ func (b *book) reconciledRows(x *outcome, m *store.LedgerMatch, row func(report.
 				posted = report.Row{p.Date, p.Amount.Value, p.Amount.Currency, p.Account, some(p.Merchant), p.OrderNo, p.LineID}
 			}
 		}
-		if err := row(append(append(cells, posted...), m.Reason)); err != nil {
+		if err := row(append(append(cells, posted...), m.Reason, some(m.By), some(m.Note), report.At(m.DecidedAt))); err != nil {
 			return err
 		}
 	}

@@ -61,6 +61,8 @@ type LedgerMatch struct {
 	State, Rule, Reason string
 	Lines               []int64 // ledger_line_id
 	Postings            []PostingKey
+	By, Note            string // of who decided about it
+	DecidedAt           time.Time
 }
 
 // A BookLine is a posting as matching sees it.
@@ -154,11 +156,11 @@ func (t *Tx) LedgerMatches(ledger int64) (list []LedgerMatch, err error) {
 
 func (t *Tx) matches(where string, args ...any) (list []LedgerMatch, err error) {
 	err = t.each("reading matches", `
-		SELECT m.match_id, m.state, m.rule, m.reason, i.ledger_line_id, i.bill_id, i.line
+		SELECT m.match_id, m.state, m.rule, m.reason, i.ledger_line_id, i.bill_id, i.line, m.decided_by, m.note, m.decided_at
 		FROM matches m JOIN match_items i ON i.match_id = m.match_id WHERE `+where+` ORDER BY m.match_id, i.item`, args, func(row []driver.Value) error {
 		c := columns{row: row}
 		if id := c.int(0); len(list) == 0 || list[len(list)-1].ID != id {
-			list = append(list, LedgerMatch{ID: id, State: c.text(1), Rule: c.text(2), Reason: c.text(3)})
+			list = append(list, LedgerMatch{ID: id, State: c.text(1), Rule: c.text(2), Reason: c.text(3), By: c.text(7), Note: c.text(8), DecidedAt: c.time(9)})
 		}
 		m := &list[len(list)-1]
 		if line := c.int(4); line != 0 {
