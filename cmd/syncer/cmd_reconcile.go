@@ -86,7 +86,7 @@ reconciliation_open_ledger and reconciliation_open_postings say the same in SQL.
 	f.add(cmd)
 	f.out = outputFlags(cmd)
 	g.completeReconcile(cmd)
-	for _, sub := range []*cobra.Command{newReconcileListCmd(g), newReconcileShowCmd(g), newDecideCmd(g, true), newDecideCmd(g, false), newHandMatchCmd(g)} {
+	for _, sub := range []*cobra.Command{newReconcileListCmd(g), newReconcileShowCmd(g), newDecideCmd(g, true), newDecideCmd(g, false), newHandMatchCmd(g), newForgetCmd(g)} {
 		cmd.AddCommand(sub)
 	}
 	return cmd

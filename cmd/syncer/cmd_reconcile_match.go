@@ -67,6 +67,71 @@ Two sides that do not add up need --force and a note.`,
 	return cmd
 }
 
+func newForgetCmd(g *globals) *cobra.Command {
+	var force, dry bool
+	cmd := &cobra.Command{
+		Use:   "forget NAME",
+		Short: "A ledger was imported by mistake: free what it was matched with",
+		Long: `Take a ledger away, as one that was imported by mistake or under a wrong name: its
+matches are undone, and its postings are free for other ledgers. What a person has
+decided stays readable: what was confirmed as withdrawn, what was rejected as such,
+also if the ledger is imported again.`,
+		Example: `  syncer reconcile forget "may (1)"`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return usagef("\"syncer reconcile list\" names the ledgers", "forget takes one ledger")
+			}
+			return nil
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return g.completeLedgers(cmd, args, word)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, _, err := g.app(cmd)
+			if err != nil {
+				return err
+			}
+			f, err := a.ForgetLedger(cmd.Context(), args[0], force, dry)
+			if e := a.Close(); e != nil {
+				g.log.Error().Err(e).Msg("closing")
+			}
+			if err != nil {
+				return err
+			}
+			return g.printForgotten(f, dry)
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "withdraw confirmed matches, too")
+	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, "show what would be forgotten, change nothing")
+	return cmd
+}
+
+func (g *globals) printForgotten(f *app.Forgotten, dry bool) error {
+	if g.json {
+		return g.printJSON(struct {
+			Type      string `json:"type"`
+			DryRun    bool   `json:"dry_run"`
+			Ledger    string `json:"ledger"`
+			Lines     int    `json:"lines"`
+			Matches   int    `json:"matches"`
+			Withdrawn int    `json:"withdrawn"`
+			Kept      bool   `json:"kept"`
+		}{"forgotten", dry, f.Ledger, f.Lines, f.Matches, f.Confirmed, f.Kept})
+	}
+	word := "forgotten"
+	if dry {
+		word = "would be forgotten"
+	}
+	text := fmt.Sprintf("ledger %s %s: %s; matches undone: %s, confirmed ones withdrawn: %s\n", printable(f.Ledger), word, plural(f.Lines, "line", g.number), g.number(f.Matches), g.number(f.Confirmed))
+	if f.Kept {
+		text += "what was decided about it stays readable\n"
+	}
+	return g.print(text)
+}
+
 // printHandMatched tells which match a person made.
 func (g *globals) printHandMatched(m *app.HandMatched, dry bool) error {
 	if g.json {

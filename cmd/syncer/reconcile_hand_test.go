@@ -261,3 +261,39 @@ func TestReconcileCompletion(t *testing.T) {
 		}
 	}
 }
+
+// A ledger that was imported by mistake gives back what it took.
+func TestReconcileForget(t *testing.T) {
+	t.Parallel()
+	dir, ledger := newLedger(t)
+	wrong := filepath.Join(dir, "may (1).csv")
+	put(t, wrong, []byte(readFile(t, ledger)))
+	reconciled(t, dir, exitIncomplete, "--ledger", wrong)
+	taken := reconciled(t, dir, exitIncomplete, "--ledger", ledger)
+	says(t, "a second ledger of the same", taken, "matched with a line of ledger may (1)")
+	before := asked(t, dir, all)
+	for args, want := range map[string]string{"": "forget takes one ledger", "a|b": "forget takes one ledger", "june": `there is no ledger "june"`} {
+		says(t, "forget "+args, reconciled(t, dir, exitUsage, append([]string{"forget"}, strings.FieldsFunc(args, func(r rune) bool { return r == '|' })...)...), want)
+	}
+	says(t, "a dry run", reconciled(t, dir, exitDone, "forget", "may (1)", "-n"), "ledger may (1) would be forgotten: 11 lines; matches undone: 7, confirmed ones withdrawn: 0\n")
+	if got := asked(t, dir, all); got != before {
+		t.Errorf("a dry run leaves\n%s\nnot\n%s", got, before)
+	}
+	says(t, "forget", reconciled(t, dir, exitDone, "forget", "may (1)", "--json"), `"lines":11,"matches":7,"withdrawn":0,"kept":false`)
+	if got := asked(t, dir, "SELECT name FROM ledgers"); got != "may" {
+		t.Errorf("the ledgers are %s", got)
+	}
+	reconciled(t, dir, exitIncomplete, "--ledger", ledger)
+	if got := asked(t, dir, states); !strings.Contains(got, "reference|matched|1") || asked(t, dir, "SELECT count(*) FROM ledger_lines") != "11" {
+		t.Errorf("then matched is %s", got)
+	}
+
+	id := asked(t, dir, "SELECT match_id FROM matches WHERE rule = 'reference'")
+	reconciled(t, dir, exitDone, "confirm", id, "--by", "Ann")
+	says(t, "forgetting what was confirmed", reconciled(t, dir, exitUsage, "forget", "may"), "ledger may has 1 confirmed matches, which would be withdrawn\nhint: --force")
+	says(t, "by force", reconciled(t, dir, exitDone, "forget", "may", "--force"), "what was decided about it stays readable")
+	says(t, "show", reconciled(t, dir, exitDone, "show", "may", "--part", "rejected"), "withdrawn")
+	if got := asked(t, dir, states); got != "reference|withdrawn|1" {
+		t.Errorf("then matches are %s", got)
+	}
+}

@@ -80,6 +80,83 @@ func linesOf(m *store.ManualMatch, texts []string) error {
 	return nil
 }
 
+// A Forgotten tells what forgetting a ledger takes away.
+type Forgotten struct {
+	Ledger                    string
+	Lines, Matches, Confirmed int
+	Kept                      bool // lines stay that a person has decided about
+}
+
+// ForgetLedger takes a ledger away, as if it had been corrected until no line was
+// left: what rules matched is undone, what was confirmed is withdrawn, and what was
+// decided stays readable. With dry nothing is changed.
+func (a *App) ForgetLedger(ctx context.Context, name string, force, dry bool) (f *Forgotten, err error) {
+	look, err := a.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.logged("closing the database", look.Close)
+	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
+	if err != nil {
+		return nil, withCode(err)
+	}
+	defer a.logged("closing the database", st.Close)
+	st.ShareWrites(&a.writes)
+	err = st.UpdateDurably(ctx, func(t *store.Tx) error {
+		if f, err = a.forget(t, name, force); err == nil && dry {
+			return errDry
+		}
+		return err
+	})
+	if errors.Is(err, errDry) {
+		err = nil
+	}
+	return f, withCode(err)
+}
+
+func (a *App) forget(t *store.Tx, name string, force bool) (*Forgotten, error) {
+	found, err := ledgerNamed(t, name)
+	if err != nil {
+		return nil, err
+	}
+	old, err := t.LedgerLines(found.ID)
+	if err != nil {
+		return nil, err
+	}
+	matches, err := t.LedgerMatches(found.ID)
+	if err != nil {
+		return nil, err
+	}
+	f := &Forgotten{Ledger: found.Name}
+	r := store.Reconciliation{Ledger: found}
+	for _, l := range old {
+		if !l.Removed {
+			r.Gone = append(r.Gone, l.ID)
+		}
+	}
+	for _, m := range matches {
+		switch m.State {
+		case store.MatchConfirmed:
+			r.Undone = append(r.Undone, m.ID)
+		case store.MatchMade, store.MatchSuggested:
+			r.Dropped = append(r.Dropped, m.ID)
+		}
+	}
+	f.Lines, f.Matches, f.Confirmed = len(r.Gone), len(r.Dropped), len(r.Undone)
+	if f.Confirmed > 0 && !force {
+		return nil, &InputError{fmt.Sprintf("ledger %s has %d confirmed matches, which would be withdrawn", found.Name, f.Confirmed), "--force forgets it all the same"}
+	}
+	if r.Since, err = t.Reconciled(); err != nil {
+		return nil, err
+	}
+	r.Ledger.From, r.Ledger.To, r.Ledger.Skipped, r.Ledger.MatchedAt = "", "", 0, a.now()
+	if err := t.SaveReconciliation(&r, old, a.now()); err != nil {
+		return nil, err
+	}
+	f.Kept, err = t.RemoveLedger(found.ID)
+	return f, err
+}
+
 // LedgerNames are the names of the ledgers that were reconciled.
 func (a *App) LedgerNames(ctx context.Context) (names []string, err error) {
 	st, err := a.look(ctx)

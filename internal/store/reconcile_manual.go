@@ -251,3 +251,10 @@ func (t *Tx) UndecidedMatches(confirm bool) (list []LedgerMatch, err error) {
 	})
 	return list, err
 }
+
+// RemoveLedger removes a ledger that has no lines; kept tells that it has some.
+func (t *Tx) RemoveLedger(id int64) (kept bool, err error) {
+	n, err := t.affected("removing a ledger", `
+		DELETE FROM ledgers WHERE ledger_id = ?1 AND NOT EXISTS (SELECT 1 FROM ledger_lines WHERE ledger_id = ?1) AND NOT EXISTS (SELECT 1 FROM matches WHERE ledger_id = ?1)`, id)
+	return n == 0, err
+}
