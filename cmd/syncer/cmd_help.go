@@ -87,6 +87,8 @@ var sqlExamples = []struct{ what, query string }{
 		"SELECT fail_code, error_desc, bills, advice FROM failures_by_reason;"},
 	{"What is still open after a week?",
 		"SELECT order_no, bill_status, age_days, merchant_name, trade_decimal, trade_currency FROM open_bills WHERE age_days > 7;"},
+	{"Which postings are not in the company's own ledger, and why?",
+		"SELECT posting_date, posting_decimal, posting_currency, merchant_name, open_reason FROM reconciliation_open_postings WHERE ledger = 'may';"},
 	{"What did the books say on 31 March at 18:00 (+08:00)?",
 		"SELECT out_currency, count(*), sum(out_amount) FROM bill_history " +
 			"WHERE valid_from <= '2026-03-31T10:00:00.000Z' AND (valid_to IS NULL OR valid_to > '2026-03-31T10:00:00.000Z') " +
@@ -120,6 +122,8 @@ Tables
   closes         the months that are closed
   book_sums, failure_sums  sums by month, made anew when something in it changed
   export_batches, export_lines, export_files  what went to which program, and when
+  ledgers, ledger_lines, matches, match_items, candidates  the company's own ledgers,
+                 and what their lines were matched with
   merchants      merchants' names, and what rules make of them
 
 Views
@@ -137,6 +141,8 @@ Views
                             current is 0, the months that wait may be missing there
   monthly_failures          failed payments by month and reason, and what became of them
   closed_months             what closed months came to
+  reconciliation_matches    lines of the company's ledgers with their postings
+  reconciliation_open_ledger, reconciliation_open_postings  what has no counterpart, and why
 
 Times are UTC text, YYYY-MM-DDTHH:MM:SS.sssZ; transaction_date and months are in the
 [report] timezone. A bill the API no longer lists stays, with withdrawn_at set.

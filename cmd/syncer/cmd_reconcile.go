@@ -60,11 +60,15 @@ decide it. All else is listed, lines and postings, with the reason and up to thr
 postings that come nearest; "reconcile match LINE POSTING" matches by hand. Exit code
 3: something is left to a person.
 
-The ledger is kept under the name of its file, or --name. The same file again changes
-nothing but for bills that came since; a corrected file under the same name keeps
-what was decided about lines that it still has. What was confirmed is matched with
-nothing else, what was rejected is never proposed again. Nothing is posted by any of
-this, so closed months can be reconciled.
+A ledger with lines in CNY and none in CNH is matched with postings in both, since many
+programs know one yuan only; the two are never added together.
+
+The ledger is kept under the name of its file, or --name. It is about the days from its
+first line to its last, or --from and --to: postings of these days have to be in it.
+The same file again changes nothing but for bills that came since; a corrected file
+under the same name keeps what was decided about lines that it still has. What was
+confirmed is matched with nothing else, what was rejected is never proposed again.
+Nothing is posted by any of this, so closed months can be reconciled.
 
 The parts are summary, suggested, open_ledger, open_postings and, in --csv, --json,
 --xlsx and with --part, matches and rejected. The views reconciliation_matches,

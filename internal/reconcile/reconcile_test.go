@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"billsync/internal/bill"
@@ -468,6 +469,46 @@ func TestTokens(t *testing.T) {
 	} {
 		if key, whole := reconcile.Key(text); key != want[0] || whole != want[1] {
 			t.Errorf("%q: %q, %q", text, key, whole)
+		}
+	}
+}
+
+// Of what has too many possible parts to try them, nothing is matched elsewhere: it
+// might belong there.
+func TestTooManyParts(t *testing.T) {
+	t.Parallel()
+	usd := func(v int64) bill.Amount { return bill.Amount{Currency: "USD", Value: v} }
+	find := func(whole int64) (out []string) {
+		var postings []reconcile.Posting
+		for i := range 25 { // amounts of which no two sums are equal by chance
+			postings = append(postings, reconcile.Posting{Bill: int64(i + 1), Line: 1, Day: int32(5 + i%2), Amount: usd(-1000 - int64(i*i*7)), Name: "ALPHA"})
+		}
+		postings[0].Day, postings[1].Day = 0, 0
+		lines := []reconcile.Line{
+			{Key: "a", Number: 2, Day: 0, Amount: usd(postings[0].Amount.Value + postings[1].Amount.Value), Name: "ALPHA"},
+			{Key: "b", Number: 3, Day: 1, Amount: usd(whole), Name: "ALPHA"},
+		}
+		for i := range postings[2:] {
+			postings[i+2].Day = 6 // within the days of b alone
+		}
+		postings[1].Day = 1 // within those of both
+		return said(lines, postings, reconcile.Find(lines, postings, limits))
+	}
+	for _, tt := range []struct {
+		whole int64
+		want  []string
+	}{
+		{-9999, []string{"a is ambiguous, ambiguous: what adds up to it could be part of other sums, too many to try:", "b is ambiguous, ambiguous: it may be a sum of several: 24 postings could be parts of it, too many to try:"}},
+		{-90000, []string{"sum, suggested false, 2 postings of merchants that are alike add up to it within the days, in one way only: a 1/1 2/1", "b is missing, no posting in USD comes near, from 10 days before to 15 days after it:"}},
+	} {
+		got := find(tt.whole)
+		for i := range got {
+			if at := strings.Index(got[i], " ["); at > 0 {
+				got[i] = got[i][:at]
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("a line of %d:\n%q\nnot\n%q", tt.whole, got, tt.want)
 		}
 	}
 }

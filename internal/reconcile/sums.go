@@ -180,8 +180,16 @@ func (m *matcher) choose(whole int, amount bill.Amount, parts []int, of func(int
 		return nil
 	}
 	if len(parts) > maxCandidates {
+		if !reaches(amount, parts, of) {
+			return nil
+		}
 		if !posting && m.doubt[whole] == "" {
 			m.doubt[whole] = fmt.Sprintf("it may be a sum of several: %d postings could be parts of it, too many to try", len(parts))
+		}
+		// Nobody knows whether one of them belongs here, so none is matched elsewhere.
+		disputed[side(whole, posting)] = true
+		for _, p := range parts {
+			disputed[side(p, !posting)] = true
 		}
 		return nil
 	}
@@ -214,6 +222,27 @@ func (m *matcher) choose(whole int, amount bill.Amount, parts []int, of func(int
 		}
 	}
 	return out
+}
+
+// reaches reports whether as many parts as a sum may have can be as much as a whole.
+func reaches(whole bill.Amount, parts []int, of func(int) item) bool {
+	var largest [maxParts]uint64
+	for _, p := range parts {
+		v := magnitude(of(p).amount.Value)
+		for i := range largest {
+			if v > largest[i] {
+				v, largest[i] = largest[i], v
+			}
+		}
+	}
+	rest := magnitude(whole.Value)
+	for _, v := range largest {
+		if v >= rest {
+			return true
+		}
+		rest -= v
+	}
+	return false
 }
 
 // side numbers lines and postings apart: postings are below zero.
@@ -329,11 +358,15 @@ func (m *matcher) takeSums(all []solution, disputed map[int]bool) {
 		each(s, func(k int) { uses[k]++ })
 	}
 	for _, s := range all {
-		only := true
-		each(s, func(k int) { only = only && uses[k] == 1 && !disputed[k] })
-		if !only {
+		only, sure := true, true
+		each(s, func(k int) { only, sure = only && uses[k] == 1, sure && !disputed[k] })
+		if !only || !sure {
 			for _, l := range s.lines {
-				if m.doubt[l] == "" {
+				switch {
+				case m.doubt[l] != "":
+				case only:
+					m.doubt[l] = "what adds up to it could be part of other sums, too many to try"
+				default:
 					m.doubt[l] = "it adds up in several ways"
 				}
 			}
