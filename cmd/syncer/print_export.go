@@ -25,7 +25,7 @@ func (g *globals) export(cmd *cobra.Command, a *app.App, cfg *config.Config, f *
 		return err
 	}
 	// As with reports: no more memory the longer they are.
-	defer debug.SetGCPercent(debug.SetGCPercent(50))
+	defer debug.SetGCPercent(debug.SetGCPercent(200))
 	r, err := a.Export(cmd.Context(), o, g.stdout)
 	switch {
 	case err != nil:

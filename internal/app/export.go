@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -395,7 +394,10 @@ func (x *exporter) foresee() error {
 }
 
 func (x *exporter) head(p *part) export.Head {
-	return export.Head{MadeAt: x.madeAt, Name: strings.TrimSuffix(p.name, x.layout.Ext), Statements: p.statements}
+	return export.Head{
+		MadeAt: x.madeAt, Name: strings.TrimSuffix(p.name, x.layout.Ext), Statements: p.statements,
+		Buffer: max(minBuffer, min(maxBuffer, allBuffers/max(1, len(x.statements)))),
+	}
 }
 
 // stream writes one file to w.
@@ -408,104 +410,16 @@ func (x *exporter) stream(t *store.Tx, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var line export.Line
 	err = t.ExportLines(&x.choice, func(l *store.ExportLine) error {
 		x.result.Lines++
-		return out.Line(lineOf(l))
+		fillLine(&line, l)
+		return out.Line(&line)
 	})
 	if err != nil {
 		return err
 	}
 	return out.Close()
-}
-
-// writeParts writes files, one after the other, as the lines come.
-func (x *exporter) writeParts(t *store.Tx, parts []part, dir string, files *report.Files) error {
-	w := &partWriter{x: x, parts: parts, dir: dir, files: files}
-	if err := t.ExportLines(&x.choice, w.line); err != nil {
-		return err
-	}
-	if x.layout.Whole && w.out == nil { // a journal of nothing
-		if err := w.begin(); err != nil {
-			return err
-		}
-	}
-	if err := w.end(); err != nil {
-		return err
-	}
-	if len(w.parts) > 0 {
-		return fmt.Errorf("there are no lines for %s: what was counted is not what was read", w.parts[0].name)
-	}
-	return nil
-}
-
-// A partWriter writes files while lines come.
-type partWriter struct {
-	x     *exporter
-	parts []part // that are still to come; the first is being written if out is set
-	dir   string
-	files *report.Files
-	file  *report.File
-	out   export.Writer
-	made  ExportedFile
-}
-
-func (w *partWriter) line(l *store.ExportLine) error {
-	if w.out != nil && w.made.Lines == w.parts[0].lines {
-		if err := w.end(); err != nil {
-			return err
-		}
-	}
-	if w.out == nil {
-		if err := w.begin(); err != nil {
-			return err
-		}
-	}
-	if s := w.parts[0].statements; !w.x.layout.Whole && (s[0].Account != l.Account || s[0].Currency != l.Amount.Currency) {
-		return fmt.Errorf("a line of %s in %s in %s: what was counted is not what was read", l.Account, l.Amount.Currency, w.parts[0].name)
-	}
-	w.made.Lines++
-	if !w.x.layout.Whole {
-		if err := store.Add(&w.made.Sum, l.Amount.Value); err != nil {
-			return err
-		}
-	}
-	return w.out.Line(lineOf(l))
-}
-
-func (w *partWriter) begin() (err error) {
-	if len(w.parts) == 0 {
-		return errors.New("more lines than were counted")
-	}
-	p := &w.parts[0]
-	if w.file, err = w.files.Create(p.name); err != nil {
-		return err
-	}
-	w.made = ExportedFile{Path: filepath.Join(w.dir, p.name)}
-	if !w.x.layout.Whole {
-		w.made.Account, w.made.Currency = p.statements[0].Account, p.statements[0].Currency
-	}
-	w.out, err = w.x.layout.Open(w.file, w.x.o.Options, w.x.head(p))
-	return err
-}
-
-func (w *partWriter) end() error {
-	if w.out == nil {
-		return nil
-	}
-	if err := w.out.Close(); err != nil {
-		return err
-	}
-	if err := w.file.Close(); err != nil {
-		return fmt.Errorf("writing %s: %w", w.file.Name, err)
-	}
-	if want := w.parts[0].lines; w.made.Lines != want {
-		return fmt.Errorf("%s has %d lines, %d were counted", w.file.Name, w.made.Lines, want)
-	}
-	w.made.Bytes, w.made.SHA256 = w.file.Bytes, hex.EncodeToString(w.file.Hash())
-	w.x.result.Lines += w.made.Lines
-	w.x.result.Files = append(w.x.result.Files, w.made)
-	w.parts, w.out = w.parts[1:], nil
-	return nil
 }
 
 // kept is what a batch keeps of its files.
@@ -515,13 +429,6 @@ func (x *exporter) kept() []store.ExportFile {
 		out[i] = store.ExportFile{Name: filepath.Base(f.Path), Lines: f.Lines, Bytes: f.Bytes, SHA256: f.SHA256}
 	}
 	return out
-}
-
-func lineOf(l *store.ExportLine) *export.Line {
-	return &export.Line{
-		ID: l.LineID, Kind: l.Kind, Amount: l.Amount, Date: l.Date, Effect: l.Effect, At: l.At, Account: l.Account, OrderNo: l.OrderNo,
-		Status: l.Status, Merchant: l.Merchant, AssetID: l.AssetID, CardLast4: l.CardLast, Trade: l.Trade,
-	}
 }
 
 // ParseBalance reads what an account holds, such as USD=-123.45.

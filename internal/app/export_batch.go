@@ -105,22 +105,45 @@ func (x *exporter) options() (string, error) {
 // done.
 func (x *exporter) newBatch(ctx context.Context, st *store.Store) (*store.ExportBatch, error) {
 	x.choice = store.ExportChoice{ExportFilter: x.o.filter(), Target: x.o.Target}
-	err := st.View(ctx, func(t *store.Tx) error {
+	some := false
+	err := st.View(ctx, func(t *store.Tx) (err error) {
 		if err := x.known(t); err != nil {
 			return err
 		}
-		if err := x.plan(t); err != nil || !x.o.Dry {
+		if !x.o.Dry {
+			if err := x.fits(t); err != nil {
+				return err
+			}
+			some, err = t.ExportsAny(&x.choice)
+			return err
+		}
+		if err := x.plan(t); err != nil {
 			return err
 		}
 		return x.foresee()
 	})
-	if err != nil || x.o.Dry || len(x.statements) == 0 {
+	if err != nil || !some {
 		return nil, err
 	}
 	options, err := x.options()
 	return &store.ExportBatch{
 		Target: x.o.Target, Format: x.o.Format, State: store.ExportChoosing, CreatedAt: x.app.now(), Filter: x.choice.ExportFilter, Options: options,
 	}, err
+}
+
+// fits makes sure that the format can write the currencies there are. What the target
+// has got already costs more to find out, and is looked at only if it matters.
+func (x *exporter) fits(t *store.Tx) error {
+	all := store.ExportChoice{ExportFilter: x.choice.ExportFilter}
+	odd := false
+	err := t.ExportGroups(&all, false, func(g *store.ExportGroup) error {
+		odd = odd || x.layout.Fits(g.Currency) != nil
+		return nil
+	})
+	if err != nil || !odd {
+		return err
+	}
+	return x.plan(t)
 }
 
 // exportAgain writes the files of a batch once more.

@@ -51,6 +51,7 @@ type Head struct {
 	MadeAt     time.Time
 	Name       string // of the file, without folder and ending: what it is called inside
 	Statements []Statement
+	Buffer     int // so many bytes are written at a time
 }
 
 // Options are how people want it. They are kept with a batch, so names are for
@@ -97,6 +98,7 @@ func LayoutNamed(name string) *Layout {
 
 // A Writer writes one file.
 type Writer interface {
+	// Line writes a line, which it does not keep.
 	Line(*Line) error
 	// Close writes what stands at the end. It does not close what is below.
 	Close() error
@@ -112,7 +114,7 @@ func (l *Layout) Open(w io.Writer, o Options, h Head) (Writer, error) {
 			return nil, err
 		}
 	}
-	return l.open(&out{bufio.NewWriterSize(w, 1<<16)}, &o, &h)
+	return l.open(&out{bufio.NewWriterSize(w, max(h.Buffer, 1<<12))}, &o, &h)
 }
 
 // A CurrencyError is a currency that a format has no way to write.

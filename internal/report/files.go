@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // Free reports with a UsageError that a file may not be written, because it is
@@ -21,56 +23,86 @@ func Free(path string, force bool) error { return free(path, force) }
 // put there when all of them are whole and on the disk: no name ever stands for
 // half a file. Only their owner may read them.
 type Files struct {
+	// Frugal has files open only while they are written to: for more of them at the
+	// same time than a process may have open.
+	Frugal bool
+
 	dir, temp string
+	lock      *flock.Flock // of temp: nobody takes it for what a crash left
 	names     []string
-	open      *File
+	open      map[*File]bool
 }
 
 // A File is one of them while it is written.
 type File struct {
 	Name  string
 	Bytes int64
-	f     *os.File
+	of    *Files
+	f     *os.File // nil: closed until it is written to again
 	sum   hash.Hash
 }
 
-// NewFiles begins files for a folder. The error is a UsageError if nothing can be
-// written there. Close has to follow.
+// NewFiles begins files for a folder, and removes what others left there when they
+// were killed. The error is a UsageError if nothing can be written there. Close has
+// to follow.
 func NewFiles(dir string) (*Files, error) {
-	temp, err := os.MkdirTemp(dir, ".syncer-*") // nobody else may enter it
+	removeStale(dir)
+	temp, lock, err := lockedFolder(dir)
 	if err != nil {
 		return nil, &UsageError{err.Error(), "name a file in a folder that can be written"}
 	}
-	return &Files{dir: dir, temp: temp}, nil
+	return &Files{dir: dir, temp: temp, lock: lock, open: map[*File]bool{}}, nil
 }
 
 // Temp is the folder in which they are made; what else is put there is removed with
 // it.
 func (f *Files) Temp() string { return f.temp }
 
-// Create begins the next file. The one before must be closed.
+// Create begins a file.
 func (f *Files) Create(name string) (*File, error) {
 	file, err := os.OpenFile(filepath.Join(f.temp, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	f.names = append(f.names, name)
-	f.open = &File{Name: name, f: file, sum: sha256.New()}
-	return f.open, nil
+	x := &File{Name: name, of: f, f: file, sum: sha256.New()}
+	f.open[x] = true
+	return x, nil
 }
 
 func (f *File) Write(p []byte) (int, error) {
+	if err := f.reopen(); err != nil {
+		return 0, err
+	}
 	n, err := f.f.Write(p)
 	f.sum.Write(p[:n]) // a hash takes everything
 	f.Bytes += int64(n)
+	if err == nil && f.of.Frugal {
+		err = f.f.Close()
+		f.f = nil
+	}
 	return n, err
+}
+
+// reopen opens a file that was closed between two writes.
+func (f *File) reopen() (err error) {
+	if f.f == nil {
+		f.f, err = os.OpenFile(filepath.Join(f.of.temp, f.Name), os.O_WRONLY|os.O_APPEND, 0)
+	}
+	return err
 }
 
 // Hash is the SHA-256 of what was written.
 func (f *File) Hash() []byte { return f.sum.Sum(nil) }
 
 // Close waits until the file is on the disk.
-func (f *File) Close() error { return errors.Join(f.f.Sync(), f.f.Close()) }
+func (f *File) Close() error {
+	delete(f.of.open, f)
+	if err := f.reopen(); err != nil {
+		return err
+	}
+	return errors.Join(f.f.Sync(), f.f.Close())
+}
 
 // Free reports with a UsageError that one of the files may not be put in its place.
 // With same, one that is there with the same bytes may stay.
@@ -105,10 +137,12 @@ func (f *Files) Place() error {
 
 // Close removes what was not put in its place.
 func (f *Files) Close() error {
-	if f.open != nil {
-		_ = f.open.f.Close() // it may be closed already
+	for x := range f.open {
+		if x.f != nil {
+			_ = x.f.Close() // what was written to it does not count any more
+		}
 	}
-	return os.RemoveAll(f.temp)
+	return errors.Join(os.RemoveAll(f.temp), f.lock.Unlock())
 }
 
 // A fullError says that there is no room for a file.

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"time"
 
@@ -72,7 +74,8 @@ func exportColumns(of func(column string) string) string {
 }
 
 // exportNow selects postings by a filter: from day, to day, accounts; %s is what
-// keeps SQLite from going by the day.
+// keeps SQLite from going by the day, which gives them in the order of days without
+// any sorting.
 var exportNow = "SELECT " + exportColumns(func(c string) string { return "b." + c }) + `
 	FROM postings p JOIN bills b ON b.bill_id = p.bill_id
 	LEFT JOIN kept_labels k ON k.bill_id = p.bill_id AND k.line = p.line
@@ -86,41 +89,50 @@ const exportRest = ` x WHERE (?4 IS NULL OR x.asset_id = ?4 OR x.card_last4 = ?4
 // exportThen selects the postings of a batch: target, batch, the last state of a
 // bill that was history then, and the months that were closed. A bill's state of
 // then is the first that became history since, else the present one: that depends
-// on no clock.
+// on no clock. %s is where its lines come from, in which order.
 var exportThen = "SELECT " + exportColumns(func(c string) string { return "iif(s.state_id IS NULL, b." + c + ", s." + c + ")" }) + `
-	FROM export_lines e JOIN postings p ON p.bill_id = e.bill_id AND p.line = e.line
-	JOIN bills b ON b.bill_id = p.bill_id
+	FROM %s e CROSS JOIN postings p ON p.bill_id = e.bill_id AND p.line = e.line
+	CROSS JOIN bills b ON b.bill_id = p.bill_id
 	LEFT JOIN bill_states s ON s.state_id = (SELECT min(x.state_id) FROM bill_states x WHERE x.bill_id = p.bill_id AND x.state_id > ?3)
-	LEFT JOIN kept_labels k ON k.bill_id = p.bill_id AND k.line = p.line AND substr(p.posting_date, 1, 7) IN (SELECT value FROM json_each(?4))
-	WHERE e.target = ?1 AND e.batch_id = ?2`
+	LEFT JOIN kept_labels k ON k.bill_id = p.bill_id AND k.line = p.line AND substr(p.posting_date, 1, 7) IN (SELECT value FROM json_each(?4))`
 
-// selection returns what selects the postings of an export, and its arguments.
-func (c *ExportChoice) selection() (sql string, args []any, err error) {
+// exportLinesByDay are the lines of a batch by day. Nothing but their keys is sorted:
+// whole lines would take ten times the room on the disk. A join goes on in the order
+// of what comes first in it.
+const exportLinesByDay = `(SELECT l.bill_id, l.line FROM export_lines l JOIN postings d ON d.bill_id = l.bill_id AND d.line = l.line
+	WHERE l.target = ?1 AND l.batch_id = ?2 ORDER BY d.posting_date, l.bill_id, l.line LIMIT -1)`
+
+// selection returns what selects the postings of an export, and its arguments; by day
+// if that is wanted.
+func (c *ExportChoice) selection(byDay bool) (sql string, args []any, err error) {
 	if c.Batch != nil {
 		closed, err := textList(c.Batch.AsOf.Closed)
 		if err == nil && closed == nil {
 			closed = "[]"
 		}
-		return "SELECT * FROM (" + exportThen + ")", []any{c.Batch.Target, c.Batch.ID, c.Batch.AsOf.States, closed}, err
+		lines := "(SELECT bill_id, line FROM export_lines WHERE target = ?1 AND batch_id = ?2)"
+		if byDay {
+			lines = exportLinesByDay
+		}
+		return "SELECT x.* FROM (" + fmt.Sprintf(exportThen, lines) + ") x", []any{c.Batch.Target, c.Batch.ID, c.Batch.AsOf.States, closed}, err
 	}
 	accounts, err := textList(c.Accounts)
 	from, to := c.days()
-	return "SELECT x.* FROM (" + fmt.Sprintf(exportNow, "") + ")" + exportRest, []any{from, to, accounts, orNull(c.Card), orNull(c.Target)}, err
+	sql = "SELECT x.* FROM (" + fmt.Sprintf(exportNow, "") + ")" + exportRest
+	if byDay {
+		sql += " ORDER BY x.posting_date, x.bill_id, x.line"
+	}
+	return sql, []any{from, to, accounts, orNull(c.Card), orNull(c.Target)}, err
 }
 
 // ExportGroups adds up the postings of an export by account and currency, and with
 // details by card and the merchants' currency too.
 func (t *Tx) ExportGroups(c *ExportChoice, details bool, fn func(*ExportGroup) error) error {
-	by, extra := "account, currency", "NULL, NULL"
-	if details {
-		by, extra = by+", card_last4, iif(trade_amount IS NULL, NULL, trade_currency)", "card_last4, iif(trade_amount IS NULL, NULL, trade_currency)"
-	}
-	sql, args, err := c.selection()
+	doing, sql, args, err := t.exportGroups(c, details)
 	if err != nil {
 		return err
 	}
-	return t.each("adding up postings", "SELECT account, currency, "+extra+`, substr(min(posting_date), 1, 7), substr(max(posting_date), 1, 7), count(*), sum(amount)
-		FROM (`+sql+") GROUP BY "+by+" ORDER BY "+by, args, func(row []driver.Value) error {
+	return t.each(doing, sql, args, func(row []driver.Value) error {
 		c := columns{row: row}
 		g := ExportGroup{c.text(0), c.text(1), c.text(2), c.text(3), c.text(4), c.text(5), int(c.int(6)), c.int(7)}
 		if c.err != nil {
@@ -130,23 +142,69 @@ func (t *Tx) ExportGroups(c *ExportChoice, details bool, fn func(*ExportGroup) e
 	})
 }
 
-// ExportLines calls fn with the postings of an export, by account, currency, day,
-// bill and line. Within fn nothing else may be asked of the Tx.
+// exportSums are the groups of all postings of some months, as the sums have them:
+// accounts, first month, last month.
+const exportSums = `SELECT account, currency, NULL, NULL, min(month), max(month), sum(postings), sum(spent + returned + reversed + adjusted)
+	FROM book_sums WHERE dimension = 'account' AND (?1 IS NULL OR account IN (SELECT value FROM json_each(?1))) AND month BETWEEN ?2 AND ?3
+	GROUP BY account, currency ORDER BY account, currency`
+
+// exportGroups returns the query of ExportGroups: the sums if they have it, else one
+// that reads all postings.
+func (t *Tx) exportGroups(c *ExportChoice, details bool) (doing, sql string, args []any, err error) {
+	if !details && c.Batch == nil && c.Card == "" && c.Target == "" {
+		stale, err := t.dirt(nil)
+		from, to, e := t.backlog()
+		if err = errors.Join(err, e); err != nil {
+			return "", "", nil, err
+		}
+		if stale.month == "" && from > to {
+			accounts, err := textList(c.Accounts)
+			return "reading sums", exportSums, []any{accounts, cmp.Or(c.From, "0000"), cmp.Or(c.To, "9999")}, err
+		}
+	}
+	by, extra := "account, currency", "NULL, NULL"
+	if details {
+		by, extra = by+", card_last4, iif(trade_amount IS NULL, NULL, trade_currency)", "card_last4, iif(trade_amount IS NULL, NULL, trade_currency)"
+	}
+	sql, args, err = c.selection(false)
+	return "adding up postings", "SELECT account, currency, " + extra + `, substr(min(posting_date), 1, 7), substr(max(posting_date), 1, 7), count(*), sum(amount)
+		FROM (` + sql + ") GROUP BY " + by + " ORDER BY " + by, args, err
+}
+
+// ExportsAny reports whether an export has any postings. The latest are looked at
+// first: if there are new ones, most likely these are.
+func (t *Tx) ExportsAny(c *ExportChoice) (some bool, err error) {
+	sql, args, err := c.selection(false)
+	if err != nil {
+		return false, err
+	}
+	return some, t.each("looking for postings", sql+" ORDER BY x.posting_date DESC LIMIT 1", args, func([]driver.Value) error {
+		some = true
+		return nil
+	})
+}
+
+// ExportLines calls fn with the postings of an export, by day, bill and line. Within
+// fn nothing else may be asked of the Tx.
 func (t *Tx) ExportLines(c *ExportChoice, fn func(*ExportLine) error) error {
-	sql, args, err := c.selection()
+	sql, args, err := c.selection(true)
 	if err != nil {
 		return err
 	}
-	return t.each("reading postings", `SELECT line_id, kind, amount, currency, posting_date, effect_date, account, order_no, bill_status, transaction_time,
-		merchant_name, asset_id, card_last4, trade_amount, trade_currency FROM (`+sql+") ORDER BY account, currency, posting_date, bill_id, line", args, func(row []driver.Value) error {
+	day := ""
+	return t.each("reading postings", sql, args, func(row []driver.Value) error {
 		c := columns{row: row}
 		l := ExportLine{
 			LineID: c.text(0), Kind: c.text(1), Amount: bill.Amount{Value: c.int(2), Currency: c.text(3)}, Date: c.text(4), Effect: c.text(5),
-			Account: c.text(6), OrderNo: c.text(7), Status: c.text(8), At: c.time(9), Merchant: c.text(10), AssetID: c.text(11), CardLast: c.text(12), Trade: c.amount(13),
+			Account: c.text(8), OrderNo: c.text(9), Status: c.text(10), At: c.time(11), Merchant: c.text(12), AssetID: c.text(13), CardLast: c.text(14), Trade: c.amount(15),
 		}
-		if c.err != nil {
+		switch {
+		case c.err != nil:
 			return c.err
+		case l.Date < day:
+			return fmt.Errorf("postings of %s come after those of %s", l.Date, day)
 		}
+		day = l.Date
 		return fn(&l)
 	})
 }
