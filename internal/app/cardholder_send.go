@@ -70,16 +70,28 @@ func (a *App) openDesk(ctx context.Context, doing string, wait bool) (*holderDes
 }
 
 func (a *App) deskLock(ctx context.Context, doing string, wait bool) (*store.Lock, error) {
+	most := time.Duration(0)
+	if wait {
+		most = 4 * a.cfg.API.Timeout
+	}
+	return a.patiently(ctx, most, "registering a cardholder", func() (*store.Lock, error) {
+		return store.TryCardholderLock(a.cfg.Database.URL, doing, a.now())
+	})
+}
+
+// patiently takes a lock, and waits for it if another syncer has it, not longer than
+// so long.
+func (a *App) patiently(ctx context.Context, most time.Duration, doing string, try func() (*store.Lock, error)) (*store.Lock, error) {
 	const pause = 50 * time.Millisecond
-	until := time.Now().Add(4 * a.cfg.API.Timeout)
+	until := time.Now().Add(most)
 	for told := false; ; told = true {
-		lock, err := store.TryCardholderLock(a.cfg.Database.URL, doing, a.now())
+		lock, err := try()
 		var busy *store.BusyError
-		if err == nil || !errors.As(err, &busy) || !wait || time.Now().After(until) {
+		if err == nil || !errors.As(err, &busy) || time.Now().After(until) {
 			return lock, a.busy(err)
 		}
 		if !told {
-			a.log.Info().Int("process", busy.PID).Msg("another syncer is registering a cardholder, waiting")
+			a.log.Info().Int("process", busy.PID).Msg("another syncer is " + doing + ", waiting")
 		}
 		select {
 		case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"billsync/internal/export"
 	"billsync/internal/store"
@@ -14,6 +15,21 @@ import (
 type batchOptions struct {
 	export.Options
 	Balances map[string]int64 `json:"balances,omitempty"` // see ExportOptions
+}
+
+// exportPatience is how long one export waits for another to be done.
+const exportPatience = 2 * time.Minute
+
+// exportLock keeps others from making batches. Without it two exports could fill the
+// same one: a batch that is not done is for whoever comes next.
+func (a *App) exportLock(ctx context.Context, doing string) (unlock func(), err error) {
+	lock, err := a.patiently(ctx, exportPatience, "exporting", func() (*store.Lock, error) {
+		return store.TryExportLock(a.cfg.Database.URL, doing, a.now())
+	})
+	if err != nil {
+		return nil, withCode(err)
+	}
+	return func() { a.logged("giving the lock back", lock.Unlock) }, nil
 }
 
 // exportNew exports what its target has not got yet, or what it was given in a batch
@@ -26,6 +42,11 @@ func (a *App) exportNew(ctx context.Context, o *ExportOptions) (ExportResult, er
 	}
 	if !o.Dry {
 		a.logged("closing the database", st.Close)
+		unlock, err := a.exportLock(ctx, "export "+o.Format)
+		if err != nil {
+			return ExportResult{}, err
+		}
+		defer unlock()
 		if st, err = store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone); err != nil {
 			return ExportResult{}, withCode(err)
 		}
@@ -152,46 +173,78 @@ func (a *App) exportAgain(ctx context.Context, o *ExportOptions) (ExportResult, 
 	if err != nil {
 		return ExportResult{}, err
 	}
-	defer func() { a.logged("closing the database", st.Close) }()
-	var batch *store.ExportBatch
+	defer a.logged("closing the database", st.Close)
+	batch, err := repeated(ctx, st, o)
+	if err != nil {
+		return ExportResult{}, err
+	}
+	again := *o
+	again.Format, again.Target = batch.Format, batch.Target
+	x := exporter{app: a, o: &again, layout: export.LayoutNamed(batch.Format)}
+	switch {
+	case x.layout == nil:
+		return ExportResult{}, fmt.Errorf("batch %d is %s, which this version does not know", batch.ID, batch.Format)
+	case batch.State != store.ExportDone:
+		return x.finish(ctx)
+	}
+	return x.repeat(ctx, st, batch)
+}
+
+// repeat writes the files of a batch that is done.
+func (x *exporter) repeat(ctx context.Context, st *store.Store, batch *store.ExportBatch) (ExportResult, error) {
+	if err := x.ofBatch(batch); err != nil {
+		return ExportResult{}, err
+	}
+	x.wanted = batch.Files
+	err := st.View(ctx, func(t *store.Tx) error { return x.books(t, nil) })
+	return x.result, withCode(err)
+}
+
+// repeated returns the batch that is to be written again.
+func repeated(ctx context.Context, st *store.Store, o *ExportOptions) (batch *store.ExportBatch, err error) {
 	err = st.View(ctx, func(t *store.Tx) (err error) {
 		batch, err = t.Export(o.Repeat)
 		return err
 	})
 	switch {
 	case err != nil:
-		return ExportResult{}, withCode(err)
+		return nil, withCode(err)
 	case batch == nil:
-		return ExportResult{}, &InputError{fmt.Sprintf("there is no batch %d", o.Repeat), "\"syncer export --list\" shows those that there are"}
+		return nil, &InputError{fmt.Sprintf("there is no batch %d", o.Repeat), "\"syncer export --list\" shows those that there are"}
 	case o.Format != "" && o.Format != batch.Format:
-		return ExportResult{}, &InputError{fmt.Sprintf("batch %d is %s, not %s", batch.ID, batch.Format, o.Format), "a batch is repeated as it was; leave the format out"}
+		return nil, &InputError{fmt.Sprintf("batch %d is %s, not %s", batch.ID, batch.Format, o.Format), "a batch is repeated as it was; leave the format out"}
 	}
-	again := *o
-	again.Format, again.Target = batch.Format, batch.Target
-	x := exporter{app: a, o: &again, layout: export.LayoutNamed(batch.Format)}
-	if x.layout == nil {
-		return ExportResult{}, fmt.Errorf("batch %d is %s, which this version does not know", batch.ID, batch.Format)
-	}
-	if batch.State != store.ExportDone {
-		a.logged("closing the database", st.Close)
-		if st, err = store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone); err != nil {
-			return ExportResult{}, withCode(err)
-		}
-		st.ShareWrites(&a.writes)
-		if batch.State == store.ExportChoosing {
-			if err := st.ChooseExport(ctx, batch); err != nil || batch.Lines == 0 {
-				return ExportResult{}, withCode(err)
-			}
-		}
-		x.result.Resumed = true
-		return x.deliver(ctx, st, batch)
-	}
-	if err := x.ofBatch(batch); err != nil {
+	return batch, nil
+}
+
+// finish finishes a batch that was interrupted.
+func (x *exporter) finish(ctx context.Context) (ExportResult, error) {
+	a := x.app
+	unlock, err := a.exportLock(ctx, "export "+x.o.Format)
+	if err != nil {
 		return ExportResult{}, err
 	}
-	x.wanted = batch.Files
-	err = st.View(ctx, func(t *store.Tx) error { return x.books(t, nil) })
-	return x.result, withCode(err)
+	defer unlock()
+	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
+	if err != nil {
+		return ExportResult{}, withCode(err)
+	}
+	st.ShareWrites(&a.writes)
+	defer a.logged("closing the database", st.Close)
+	batch, err := repeated(ctx, st, x.o)
+	if err != nil {
+		return ExportResult{}, err
+	}
+	switch batch.State {
+	case store.ExportDone: // by somebody else, who had the lock
+		return x.repeat(ctx, st, batch)
+	case store.ExportChoosing:
+		if err := st.ChooseExport(ctx, batch); err != nil || batch.Lines == 0 {
+			return ExportResult{}, withCode(err)
+		}
+	}
+	x.result.Resumed = true
+	return x.deliver(ctx, st, batch)
 }
 
 // ofBatch makes an export one of a batch.

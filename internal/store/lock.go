@@ -65,6 +65,8 @@ const (
 	// cardholderPart is of the lock for registering cardholders, which goes on
 	// beside a run.
 	cardholderPart = ".cardholder"
+	// exportPart is of the lock for remembering exports.
+	exportPart = ".export"
 
 	// glances are how often a lock that is taken is tried again, and glance is
 	// the pause before that: whoever only looks holds it for an instant.
@@ -96,6 +98,13 @@ func TryDaemonLock(path string, now time.Time) (*Lock, error) {
 // error is a BusyError if another process has it.
 func TryCardholderLock(path, doing string, now time.Time) (*Lock, error) {
 	return tryLock(realPath(path), cardholderPart, doing, now)
+}
+
+// TryExportLock takes the lock that is held while a batch is made: whoever has it
+// knows that a batch which is not done was left by a crash. The error is a BusyError
+// if another process has it.
+func TryExportLock(path, doing string, now time.Time) (*Lock, error) {
+	return tryLock(realPath(path), exportPart, doing, now)
 }
 
 // tryLock takes one of a database's locks; part tells them apart.
