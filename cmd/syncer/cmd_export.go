@@ -115,10 +115,38 @@ func (f *exportFlags) flags(g *globals, cmd *cobra.Command) {
 	fs.BoolVar(&f.bom, "bom", false, "with csv: a mark by which Excel sees that it is UTF-8")
 	fs.BoolVar(&f.crlf, "crlf", false, "with csv: lines end with CR LF")
 	g.completeAccounts(cmd)
+	completed := map[string]cobra.CompletionFunc{
+		"repeat": g.completeBatches(func(id int64, format, target string) string { return fmt.Sprintf("%d\t%s to %s", id, format, target) }),
+		"target": g.completeBatches(func(_ int64, _, target string) string { return target }),
+	}
 	for name, choices := range map[string][]string{"ofx-version": {"2.02", "1.02"}, "date-format": {"iso", "dmy", "mdy"}} {
-		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		completed[name] = cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)
+	}
+	for name, complete := range completed {
+		if err := cmd.RegisterFlagCompletionFunc(name, complete); err != nil {
 			panic(err) // a flag of that name is missing
 		}
+	}
+}
+
+// completeBatches completes what is said of batches, the latest first.
+func (g *globals) completeBatches(say func(id int64, format, target string) string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) (all []string, directive cobra.ShellCompDirective) {
+		directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+		a, _, err := g.app(cmd)
+		if err != nil {
+			return nil, directive
+		}
+		list, err := a.Exports(cmd.Context())
+		if e := a.Close(); err != nil || e != nil {
+			return nil, directive
+		}
+		for i := range list {
+			if text := say(list[i].ID, list[i].Format, list[i].Target); !slices.Contains(all, text) {
+				all = append(all, text)
+			}
+		}
+		return all, directive
 	}
 }
 

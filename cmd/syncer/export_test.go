@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,4 +206,49 @@ func (d *diary) zone() *time.Location {
 		d.t.Fatal(err)
 	}
 	return zone
+}
+
+// The ids of lines are those of the bills: a database that is made anew, and read in
+// another order, gives the same.
+func TestExportIDsStay(t *testing.T) {
+	t.Parallel()
+	bills := [][3]string{{"main", "1", "SUCCESS"}, {"main", "2", "REFUNDED"}, {"shop", "1", "SUCCESS"}, {"main", "3", "PARTIAL_REFUND"}, {"main", "4", "WAITING_CLEARANCE"}}
+	ids := func(order []int, more func(d *diary)) string {
+		d := newDiary(t)
+		for _, i := range order {
+			b, in := bills[i], ""
+			if strings.HasSuffix(b[2], "REFUND") || b[2] == "REFUNDED" {
+				in = "50 USD"
+			}
+			d.seen("2026-05-02 03:00", b[0], b[1], "2026-05-02 02:00", b[2], "Shop", "", "100 USD", in)
+		}
+		more(d)
+		if err := d.s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		out := filepath.Join(d.dir, "out")
+		d.exports(exitDone, "ofx", "-o", out)
+		var found []string
+		for name, text := range tree(t, out) {
+			for _, m := range ofxLine.FindAllStringSubmatch(text, -1) {
+				found = append(found, name+" "+m[2]+" "+m[1])
+			}
+		}
+		slices.Sort(found)
+		return strings.Join(found, "\n")
+	}
+	first := ids([]int{0, 1, 2, 3, 4}, func(*diary) {})
+	if n := strings.Count(first, "\n") + 1; n != 6 {
+		t.Fatalf("%d lines, want 6:\n%s", n, first)
+	}
+	if diff := cmp.Diff(first, ids([]int{4, 3, 1, 0, 2}, func(*diary) {})); diff != "" {
+		t.Errorf("made anew (-first +anew):\n%s", diff)
+	}
+	renamed := ids([]int{2, 0, 3, 4, 1}, func(d *diary) {
+		d.bills["1"].MerchantName, d.bills["1"].BillNo = "Another name", "later"
+		d.turns("2026-05-03 03:00", "2", "REFUNDED", "", "")
+	})
+	if diff := cmp.Diff(first, renamed); diff != "" {
+		t.Errorf("made anew, with other names (-first +anew):\n%s", diff)
+	}
 }

@@ -237,13 +237,18 @@ func (x *exporter) parts() ([]part, error) {
 		}
 	}
 	if x.single && len(all) > 1 {
-		var names []string
-		for i := range min(len(all), 5) {
-			names = append(names, all[i].name)
-		}
-		return nil, &InputError{fmt.Sprintf("%s: this is %d files: %s …", x.o.Output, len(all), strings.Join(names, ", ")), "name a folder, or one account, a shorter period"}
+		return nil, &InputError{fmt.Sprintf("%s: this is %d files, one for each account and currency%s", x.o.Output, len(all), x.most()),
+			"name a folder, or one account, a shorter period"}
 	}
 	return all, nil
+}
+
+// most says how many lines a file may have, if there is a limit.
+func (x *exporter) most() string {
+	if x.layout.MaxRows == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", of %d lines at most", x.layout.MaxRows)
 }
 
 // name is the name of a file: whose lines it has, of when, and in which batch.

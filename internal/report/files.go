@@ -49,6 +49,10 @@ func NewFiles(dir string) (*Files, error) {
 	removeStale(dir)
 	temp, lock, err := lockedFolder(dir)
 	if err != nil {
+		var e *fs.PathError // of a name that nobody has heard of
+		if errors.As(err, &e) {
+			err = fmt.Errorf("no file can be made in %s: %w", dir, e.Err)
+		}
 		return nil, &UsageError{err.Error(), "name a file in a folder that can be written"}
 	}
 	return &Files{dir: dir, temp: temp, lock: lock, open: map[*File]bool{}}, nil
