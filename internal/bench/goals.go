@@ -198,6 +198,20 @@ func (b *bench) goals() []goal {
 		fmt.Sprintf("sync --refresh asked %d times: %d counts of all bills, %d lists by status, %d by order, and %d pages of what it reads in full, which are not counted.",
 			chased.Requests, chased.Counts, chased.ByStatus, chased.ByOrder, chased.Pages)))
 
+	for _, e := range []struct {
+		number, name string
+		limit        float64
+		of           func(r *round) *exportSample
+	}{
+		{"10a", "export csv of " + load + " bills", 2.2, func(r *round) *exportSample { return &r.csv }},
+		{"10b", "export ofx of their books", 3.2, func(r *round) *exportSample { return &r.ofx }},
+	} {
+		add(atMost(e.number, e.name+", processor time", "x plain", e.limit, b.of(func(r *round) float64 { return ratio(e.of(r).Ours.CPU.Seconds(), e.of(r).Plain.CPU.Seconds()) }),
+			b.between(func(r *round) (usage, usage) { return e.of(r).Ours, e.of(r).Plain })))
+	}
+	add(atMost("10c", "peak memory of these exports", megabytes, 80,
+		b.of(func(r *round) float64 { return float64(max(r.csv.Ours.Peak, r.ofx.Ours.Peak)) / 1e6 }), "").unlessMissing(noPeak))
+
 	spread := func(fn func(r *spreadRound) float64) []float64 {
 		return each(len(b.spread), func(i int) float64 { return fn(&b.spread[i]) })
 	}
@@ -312,6 +326,8 @@ func (b *bench) notes() []string {
 		whole run, from opening the database to closing it (%d rows).`, last.writer.Rows),
 		`Naive Go: one request after the other, each signed, encoding/json, sqlx NamedExec a row, a transaction a page, same table and
 		indexes, WAL, NORMAL; it verifies nothing. Python: http.client, json, sqlite3, executemany a page; it does not sign either.`,
+		`The plain write is Go: the rows of an export in its order, columns as they are, commas between them, to a file; nothing is formatted,
+		hashed or waited for.`,
 		`Peak memory is what the system says a process had resident at most. The first and last bills of the long load are told by when
 		they were stored.`,
 		fmt.Sprintf(`Medians of %d rounds (slow answers %d, accounts %d); ratios are taken within a round. 6b, 8 and 9 are measured once.`,

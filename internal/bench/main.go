@@ -49,7 +49,7 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) > 0 {
 		switch args[0] {
-		case serveCommand, naiveCommand, writerCommand, loopCommand:
+		case serveCommand, naiveCommand, writerCommand, loopCommand, plainCommand:
 			return part(args, stdin, stdout)
 		}
 	}
@@ -93,6 +93,8 @@ func part(args []string, stdin io.Reader, stdout io.Writer) error {
 	switch {
 	case len(args) == 3 && args[0] == loopCommand:
 		return loopMain(args[1], args[2], stdout)
+	case len(args) == 4 && args[0] == plainCommand:
+		return plainMain(args[1], args[2], args[3], stdout)
 	case len(args) == 2 && args[0] == serveCommand:
 		return serveMain(args[1], stdin, stdout)
 	case len(args) == 2 && args[0] == naiveCommand:

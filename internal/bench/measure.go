@@ -105,8 +105,9 @@ type round struct {
 	naive, naiveTwo naiveSample
 	py, pyTwo       naiveSample
 
-	load, nothing, full sample // the larger load, a sync with nothing new, all of it again
-	bytes               int64  // of its database
+	load, nothing, full sample       // the larger load, a sync with nothing new, all of it again
+	bytes               int64        // of its database
+	csv, ofx            exportSample // of the larger load
 	loop                loopSample
 	writer              writerSample
 	signs, verifies     float64
@@ -264,8 +265,8 @@ func (s size) within(ours, naive float64) size {
 		return max(step, fit/step*step)
 	}
 	// The naive program's two runs, and Python's, which take it a little more
-	// than half as long; ours, the loop and the writer.
-	takes := float64(s.compared)*(2*ours+3.2*naive) + float64(s.load)*4.5*ours
+	// than half as long; ours, exports, the loop and the writer.
+	takes := float64(s.compared)*(2*ours+3.2*naive) + float64(s.load)*5*ours
 	compared, load := less(s.compared, 1000, 0.9*roundsShare, takes), less(s.load, 1000, 0.9*roundsShare, takes)
 	takes = 2 * ours * float64(s.accounts*s.each)
 	s.accounts = less(s.accounts, 2*width, spreadShare-slowShare+0.05, takes)
@@ -383,6 +384,12 @@ func (b *bench) besideFloors(ctx context.Context, service *service, h history, r
 		return err
 	}
 	if r.nothing, err = s.sync(ctx, 0); err != nil {
+		return err
+	}
+	if r.csv, err = s.export(ctx, "csv", "--plain"); err != nil {
+		return err
+	}
+	if r.ofx, err = s.export(ctx, "ofx"); err != nil {
 		return err
 	}
 	if r.loop, err = runLoop(ctx, s.database(), filepath.Join(s.dir, "loop.db")); err != nil {

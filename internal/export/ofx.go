@@ -3,6 +3,8 @@ package export
 import (
 	"fmt"
 	"math/big"
+	"math/bits"
+	"strconv"
 	"strings"
 	"time"
 
@@ -189,12 +191,51 @@ func originalRate(l *Line) (rate, currency string) {
 	if l.Trade == nil || !isoCurrency.MatchString(l.Trade.Currency) || iso(l.Trade.Currency) == iso(l.Amount.Currency) {
 		return "", ""
 	}
-	q := new(big.Rat).Quo(ratOf(l.Amount), ratOf(*l.Trade))
-	rate = strings.TrimRight(q.Abs(q).FloatString(10), "0")
-	if rate = strings.TrimSuffix(rate, "."); rate == "0" {
+	if rate = quotient(l.Amount, *l.Trade); rate == "0" {
 		return "", ""
 	}
 	return rate, iso(l.Trade.Currency)
+}
+
+// quotient divides an amount by another, without signs, to ten places; half a unit of
+// the last one is rounded up.
+func quotient(a, b bill.Amount) string {
+	const places = 10
+	more, _ := bill.Decimals(b.Currency)
+	less, _ := bill.Decimals(a.Currency)
+	n, d := magnitude(a.Value), magnitude(b.Value)
+	up, scale := bits.Mul64(n, power(places+more))
+	over, by := bits.Mul64(d, power(less))
+	var digits string
+	if over > 0 || up >= by { // beyond 64 bits
+		q := new(big.Rat).Quo(ratOf(a), ratOf(b))
+		digits = q.Abs(q).FloatString(places)
+	} else {
+		q, rest := bits.Div64(up, scale, by)
+		if rest >= by-rest {
+			q++
+		}
+		whole, part := q/power(places), q%power(places)
+		text := strconv.FormatUint(power(places)+part, 10) // with the zeros in front
+		digits = strconv.FormatUint(whole, 10) + "." + text[1:]
+	}
+	return strings.TrimSuffix(strings.TrimRight(digits, "0"), ".")
+}
+
+// magnitude is a value without its sign.
+func magnitude(v int64) uint64 {
+	if v < 0 {
+		return -uint64(v)
+	}
+	return uint64(v)
+}
+
+func power(n int) uint64 {
+	p := uint64(1)
+	for range n {
+		p *= 10
+	}
+	return p
 }
 
 // ratOf is an amount in whole units of its currency.

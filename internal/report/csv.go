@@ -95,10 +95,14 @@ func newCSVWriter(w io.Writer, o CSVOptions) *csvWriter {
 
 func (c *csvWriter) write(cells []string) error {
 	for i, cell := range cells {
-		cell = strings.ToValidUTF8(cell, "\ufffd")
 		if i > 0 {
 			c.w.WriteByte(',')
 		}
+		if isPlain(cell) {
+			c.w.WriteString(cell)
+			continue
+		}
+		cell = strings.ToValidUTF8(cell, "\ufffd")
 		// An only cell with nothing in it would be an empty line, which readers skip.
 		if strings.ContainsAny(cell, "\",\r\n") || strings.HasPrefix(cell, " ") || cell == "" && len(cells) == 1 {
 			cell = `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
@@ -107,6 +111,16 @@ func (c *csvWriter) write(cells []string) error {
 	}
 	_, err := c.w.WriteString(c.end)
 	return err
+}
+
+// isPlain tells most cells that stand in CSV as they are from others, at little cost.
+func isPlain(cell string) bool {
+	for i := range len(cell) {
+		if b := cell[i]; b >= 0x80 || b == '"' || b == ',' || b == '\r' || b == '\n' {
+			return false
+		}
+	}
+	return cell != "" && cell[0] != ' '
 }
 
 func (c *csvWriter) foot(f *foot) error {
