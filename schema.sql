@@ -467,14 +467,15 @@ CREATE TABLE postings (
 
 CREATE INDEX postings_date ON postings (posting_date);
 
--- What merchant, card and budget account of a posting in a closed month were when
--- it was closed, where the bill says something else by now.
+-- What merchant, card and budget account of a posting in a closed month were when it
+-- was closed, where the bill says something else by now.
 CREATE TABLE kept_labels (
     bill_id           INTEGER NOT NULL,
     line              INTEGER NOT NULL,
     merchant_name     TEXT,
     asset_id          TEXT,
     budget_account_id TEXT,
+    card_last4        TEXT,
     PRIMARY KEY (bill_id, line)
 ) STRICT, WITHOUT ROWID;
 
@@ -844,7 +845,7 @@ SELECT p.line_id, p.bill_id, p.line, b.account, p.posting_date, p.effect_date, s
             ELSE CAST(p.amount AS TEXT) END AS amount_decimal,
        p.amount, p.currency, b.order_no, b.bill_no, b.transaction_date,
        CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END AS merchant_name, coalesce(m.merchant, CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END) AS merchant,
-       CASE WHEN k.bill_id IS NULL THEN b.asset_id ELSE k.asset_id END AS asset_id, CASE WHEN k.bill_id IS NULL OR k.asset_id IS b.asset_id THEN b.card_last4 END AS card_last4,
+       CASE WHEN k.bill_id IS NULL THEN b.asset_id ELSE k.asset_id END AS asset_id, CASE WHEN k.bill_id IS NULL THEN b.card_last4 ELSE k.card_last4 END AS card_last4,
        CASE WHEN k.bill_id IS NULL OR k.asset_id IS b.asset_id THEN b.card_nick_name END AS card_nick_name,
        CASE WHEN k.bill_id IS NULL THEN b.budget_account_id ELSE k.budget_account_id END AS budget_account_id, b.bill_status, p.reason, p.run_id,
        EXISTS (SELECT 1 FROM closes x WHERE x.month = substr(p.posting_date, 1, 7)) AS closed,

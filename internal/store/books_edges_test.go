@@ -318,3 +318,21 @@ func TestClosingTakenAway(t *testing.T) {
 		t.Errorf("CheckBooks = %+v, %v", got.Findings, err)
 	}
 }
+
+// Which card a closed posting was paid with stays as it was when its month was closed.
+func TestCardOfClosedMonth(t *testing.T) {
+	t.Parallel()
+	s := withAccount(t)
+	l := grown(t, s, "A", "SUCCESS", usd(1000))
+	day := 1
+	card := func(asset, last4 string) {
+		day++
+		l.becomes(t, s, dayOf(2, day), func(b *bill.Bill) { b.AssetID, b.CardLast4 = asset, last4 })
+	}
+	card("C1", "3171")
+	closeAt(t, s, "2026-01", dayOf(2, 21))
+	for _, next := range [][2]string{{"C2", "9999"}, {"C1", ""}, {"C1", "8888"}} {
+		card(next[0], next[1])
+		equal(t, "card", texts(t, s, "SELECT asset_id, card_last4 FROM posting_details"), []string{"C1 3171"})
+	}
+}

@@ -67,7 +67,7 @@ func exportColumns(of func(column string) string) string {
 	return `p.line_id, p.kind, p.amount, p.currency, p.posting_date, p.effect_date, p.bill_id, p.line, b.account, b.order_no, ` +
 		of("bill_status") + " AS bill_status, " + of("transaction_time") + " AS transaction_time, " +
 		fmt.Sprintf(keptOr, of("merchant_name"), "merchant_name") + ", " + asset + ", " +
-		"CASE WHEN k.bill_id IS NULL OR k.asset_id IS " + of("asset_id") + " THEN " + of("card_last4") + " END AS card_last4, " +
+		fmt.Sprintf(keptOr, of("card_last4"), "card_last4") + ", " +
 		"CASE WHEN p.kind = 'spend' AND " + of("out_amount") + " = -p.amount AND " + of("out_currency") + " = p.currency AND " +
 		of("trade_currency") + " <> p.currency AND " + of("trade_amount") + " > 0 THEN " + of("trade_amount") + " END AS trade_amount, " +
 		of("trade_currency") + " AS trade_currency"

@@ -249,8 +249,9 @@ type stateOf struct {
 	run    int64
 }
 
-// labels are what the books are summed by, beside account and currency.
-type labels struct{ merchant, card, budget string }
+// labels are what the books are summed by and shown with, beside account and
+// currency.
+type labels struct{ merchant, card, budget, last4 string }
 
 // A storedLine is a posting that is there already.
 type storedLine struct {
@@ -261,7 +262,7 @@ type storedLine struct {
 
 const (
 	postColumns = `%[1]s.bill_status, %[1]s.out_amount, %[1]s.out_currency, %[1]s.in_amount, %[1]s.in_currency, %[1]s.last_update,
-		%[1]s.withdrawn_at, %[1]s.transaction_time, %[1]s.run_id, %[1]s.merchant_name, %[1]s.asset_id, %[1]s.budget_account_id`
+		%[1]s.withdrawn_at, %[1]s.transaction_time, %[1]s.run_id, %[1]s.merchant_name, %[1]s.asset_id, %[1]s.budget_account_id, %[1]s.card_last4`
 
 	insertPosting = `INSERT INTO postings (bill_id, line, line_id, kind, amount, currency, posting_date, effect_date, reason, run_id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -285,7 +286,7 @@ func stateIn(c *columns) stateOf {
 	return stateOf{
 		State:  books.State{Status: c.text(3), Out: amount(4), In: amount(6), Withdrawn: c.row[9] != nil},
 		Dating: books.Dating{Transaction: c.time(10), Updated: c.time(8), Since: c.time(1), Withdrawn: c.time(9)},
-		labels: labels{c.text(12), c.text(13), c.text(14)},
+		labels: labels{c.text(12), c.text(13), c.text(14), c.text(15)},
 		id:     c.int(2), run: c.int(11),
 	}
 }
@@ -319,7 +320,7 @@ func (p *poster) span(from, to int64) error {
 	bills := make([]posted, 0, to-from+1)
 	err = p.t.each("reading bills", presentStates, span, func(row []driver.Value) error {
 		c := columns{row: row}
-		b := posted{id: c.int(0), account: c.text(15), orderNo: c.text(16), at: c.time(10), ordinal: int(c.int(17))}
+		b := posted{id: c.int(0), account: c.text(16), orderNo: c.text(17), at: c.time(10), ordinal: int(c.int(18))}
 		b.states, b.have = append(earlier[b.id], stateIn(&c)), lines[b.id]
 		bills = append(bills, b)
 		return c.err
@@ -571,8 +572,8 @@ func (p *poster) keepLabels(b *posted) error {
 		then := slices.IndexFunc(b.states, func(s stateOf) bool { return s.id == 0 || s.id > month.lastState })
 		if s := &b.states[then]; s.labels != now {
 			err := p.t.exec("keeping what a posting was summed by", `
-				INSERT INTO kept_labels (bill_id, line, merchant_name, asset_id, budget_account_id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-				b.id, b.have[i].number, orNull(s.labels.merchant), orNull(s.labels.card), orNull(s.labels.budget))
+				INSERT INTO kept_labels (bill_id, line, merchant_name, asset_id, budget_account_id, card_last4) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+				b.id, b.have[i].number, orNull(s.labels.merchant), orNull(s.labels.card), orNull(s.labels.budget), orNull(s.labels.last4))
 			if err != nil {
 				return err
 			}

@@ -32,7 +32,7 @@ const adjustments = `SELECT coalesce(c.month, e.month, d.month) AS belongs_to, c
 	       b.account, b.order_no, b.bill_no, b.bill_id, p.line_id, p.kind, p.amount, p.currency,
 	       CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END,
 	       CASE WHEN k.bill_id IS NULL THEN b.asset_id ELSE k.asset_id END,
-	       CASE WHEN k.bill_id IS NULL OR k.asset_id IS b.asset_id THEN b.card_last4 END, p.reason, c.month IS NOT NULL
+	       CASE WHEN k.bill_id IS NULL THEN b.card_last4 ELSE k.card_last4 END, p.reason, c.month IS NOT NULL
 	FROM postings p INDEXED BY postings_date
 	JOIN bills b ON b.bill_id = p.bill_id
 	LEFT JOIN closes c ON c.month = substr(p.effect_date, 1, 7) AND c.month < substr(p.posting_date, 1, 7)

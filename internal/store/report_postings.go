@@ -31,7 +31,7 @@ func (t *Tx) Postings(accounts []string, from, to string, fn func(*Posting) erro
 			SELECT p.line_id, p.kind, p.reason, p.posting_date, p.effect_date, p.amount, p.currency, p.bill_id, p.line, b.account, b.order_no, b.transaction_date,
 			       CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END AS merchant_name,
 			       CASE WHEN k.bill_id IS NULL THEN b.asset_id ELSE k.asset_id END AS asset_id,
-			       CASE WHEN k.bill_id IS NULL OR k.asset_id IS b.asset_id THEN b.card_last4 END AS card_last4,
+			       CASE WHEN k.bill_id IS NULL THEN b.card_last4 ELSE k.card_last4 END AS card_last4,
 			       CASE WHEN k.bill_id IS NULL THEN b.budget_account_id ELSE k.budget_account_id END AS budget_account_id
 			FROM postings p JOIN bills b ON b.bill_id = p.bill_id
 			LEFT JOIN kept_labels k ON k.bill_id = p.bill_id AND k.line = p.line

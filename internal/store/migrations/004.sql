@@ -27,6 +27,7 @@ CREATE TABLE kept_labels (
     merchant_name     TEXT,
     asset_id          TEXT,
     budget_account_id TEXT,
+    card_last4        TEXT,
     PRIMARY KEY (bill_id, line)
 ) STRICT, WITHOUT ROWID;
 
