@@ -48,7 +48,9 @@ that -o names (default: the present one); one for Xero or QuickBooks has at most
 posting goes to a target exactly once, whatever happens in between. A target is a
 name, the format's unless --target says otherwise. --repeat writes the files of a
 batch again, byte for byte; --list shows the batches. If an export with --new is
-interrupted, the next one writes the same lines again.
+interrupted, the next one writes the same lines again; of two at the same time one
+waits. Bills that have not taken effect yet are not in the books: "syncer report
+open".
 
 A line has an id that stays the same for ever, and a line is never changed: what
 becomes of a bill later is a line of its own. OFX, Xero and journals have the id.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"billsync/internal/bill"
 	"billsync/internal/store"
 )
@@ -292,5 +294,39 @@ func TestExportSplits(t *testing.T) {
 		if got := strings.Count(tree(t, out)[name], "\n"); got != lines {
 			t.Errorf("%s has %d lines, want %d", name, got, lines)
 		}
+	}
+}
+
+// More files at the same time than may be open are the same as some of them at a time.
+func TestExportManyFiles(t *testing.T) {
+	t.Parallel()
+	d := newDiary(t)
+	const currencies, each = 26, 3
+	d.do(func(tx *store.Tx) error {
+		for i := range 5 * currencies * each {
+			currency := string([]rune{'Q', rune('A' + i/currencies%5), rune('A' + i%currencies)})
+			b := &bill.Bill{OrderNo: fmt.Sprint(i), Status: "SUCCESS", TransactionTime: d.at("2026-05-01 00:00"), MerchantName: strings.Repeat("Shop ", 1+i%20),
+				Out: &bill.Amount{Value: int64(i + 1), Currency: currency}, Hash: fmt.Sprint(i), Raw: []byte("{}")}
+			if _, err := tx.InsertBill([]string{"main", "shop"}[i%2], b, 0, d.at("2026-05-01 01:00"), d.at("2026-05-01 01:00"), 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := d.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	together, apart := filepath.Join(d.dir, "together"), filepath.Join(d.dir, "apart")
+	doc := d.exports(exitDone, "ofx", "-o", together)
+	if doc.Lines != 5*currencies*each || len(doc.Files) != 5*currencies {
+		t.Fatalf("%d lines in %d files", doc.Lines, len(doc.Files))
+	}
+	for _, account := range []string{"main", "shop"} {
+		if doc := d.exports(exitDone, "ofx", "-o", apart, "--account", account); len(doc.Files) > 100 {
+			t.Fatalf("%s has %d files: they are not apart", account, len(doc.Files))
+		}
+	}
+	if diff := cmp.Diff(tree(t, apart), tree(t, together)); diff != "" {
+		t.Errorf("(-apart +together):\n%.3000s", diff)
 	}
 }

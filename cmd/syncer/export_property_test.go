@@ -59,7 +59,8 @@ func fewChecks(t *testing.T, n string) {
 // targets, each posting is in exactly one batch of a target in the end, with its
 // amount, and each batch can be repeated byte for byte whatever happens later.
 func TestAnyHistoryIsExportedOnce(t *testing.T) {
-	fewChecks(t, "12") // before others run beside it
+	fewChecks(t, "12")
+	t.Parallel() // from here on
 	rapid.Check(t, func(rt *rapid.T) {
 		p := &past{diary: newDiary(t), rt: rt, of: map[string]string{}, gone: map[string]bool{}, closed: map[string]bool{}, open: true, files: map[string]map[string]string{}}
 		p.bill()
