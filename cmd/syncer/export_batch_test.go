@@ -330,3 +330,27 @@ func TestExportManyFiles(t *testing.T) {
 		t.Errorf("(-apart +together):\n%.3000s", diff)
 	}
 }
+
+// A dry run tells of a batch that was interrupted, and leaves it as it is.
+func TestExportDryAfterAnInterruption(t *testing.T) {
+	t.Parallel()
+	d := exported(t)
+	out := filepath.Join(d.dir, "out")
+	d.exports(exitDone, "ofx", "--new", "-o", out)
+	if err := d.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ state, want string }{
+		{"state = 'writing'", "batch 1 was interrupted: its 21 lines would be written again\n"},
+		{"state = 'choosing', as_of = NULL, lines = 0", "batch 1 was interrupted before its lines were all noted: it would be written\n"},
+	} {
+		executed(t, filepath.Join(d.dir, "bills.db"), "UPDATE export_batches SET done_at = NULL, "+c.state)
+		before := d.sqlRows("SELECT state, lines FROM export_batches")
+		if said, errout, code := d.ask("export", "ofx", "--new", "-n", "-o", out); code != exitDone || said != c.want {
+			t.Errorf("%s: %d %s%s", c.state, code, said, errout)
+		}
+		if after := d.sqlRows("SELECT state, lines FROM export_batches"); !slices.Equal(before, after) {
+			t.Errorf("a dry run made %v of %v", after, before)
+		}
+	}
+}

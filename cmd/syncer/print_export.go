@@ -34,6 +34,8 @@ func (g *globals) export(cmd *cobra.Command, a *app.App, cfg *config.Config, f *
 		return g.printJSON(newExportJSON(&o, &r))
 	case len(r.Files) > 0:
 		return g.print(g.exported(&o, &r))
+	case r.Resumed && r.Lines == 0:
+		return g.print(fmt.Sprintf("batch %d was interrupted before its lines were all noted: it would be written\n", r.Batch.ID))
 	case r.Resumed:
 		return g.print(fmt.Sprintf("batch %d was interrupted: its %s would be written again\n", r.Batch.ID, plural(r.Lines, "line", g.number)))
 	case r.Lines == 0 && o.New:
