@@ -33,17 +33,16 @@ var (
 
 // splitDate takes a date apart.
 func (r *reader) splitDate(text string) (written, error) {
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return day(at.In(r.o.Zone).Date())
+	if len(text) == len(time.DateOnly) && text[4] == '-' && text[7] == '-' { // as most are
+		if at, err := time.Parse(time.DateOnly, text); err == nil {
+			return day(at.Date())
+		}
+	}
+	if w, ok, err := r.ownZone(text); ok {
+		return w, err
 	}
 	if r.sheet && plain.MatchString(text) {
 		return r.oneNumber(text)
-	}
-	for _, layout := range []string{"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 MST"} {
-		// Of the names of zones only UTC and GMT are the same everywhere.
-		if at, err := time.Parse(layout, text); err == nil && (!strings.HasSuffix(layout, "MST") || strings.HasSuffix(text, " UTC") || strings.HasSuffix(text, " GMT")) {
-			return day(at.In(r.o.Zone).Date())
-		}
 	}
 	text = signs.Replace(text)
 	if len(text) > 10 && (text[10] == 'T' || text[10] == ' ') {
@@ -85,6 +84,22 @@ func (r *reader) splitDate(text string) (written, error) {
 		return open(n[0], n[1], n[2], strings.Contains(text, "."))
 	}
 	return written{}, errShortYear
+}
+
+// ownZone reads a time that says its own offset from UTC.
+func (r *reader) ownZone(text string) (w written, ok bool, err error) {
+	if len(text) <= len(time.DateTime) || text[4] != '-' {
+		return w, false, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 MST"} {
+		at, err := time.Parse(layout, text)
+		// Of the names of zones only UTC and GMT are the same everywhere.
+		if err == nil && (!strings.HasSuffix(layout, "MST") || strings.HasSuffix(text, " UTC") || strings.HasSuffix(text, " GMT")) {
+			w, err = day(at.In(r.o.Zone).Date())
+			return w, true, err
+		}
+	}
+	return w, false, nil
 }
 
 // oneNumber reads 20260102, and the days that a workbook counts.
@@ -148,7 +163,7 @@ func named(parts []string) (d int, m time.Month, y int, ok bool) {
 }
 
 func monthOf(s string) time.Month {
-	if len(s) < 3 {
+	if len(s) < 3 || s[0] >= '0' && s[0] <= '9' {
 		return 0
 	}
 	for m := time.January; m <= time.December; m++ {

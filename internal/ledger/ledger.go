@@ -219,7 +219,7 @@ func (r *reader) take(number int, cells []string) error {
 	if len(r.rows) == maxLines {
 		return &Error{fmt.Sprintf("the ledger has more than %d lines", maxLines), "reconcile it in parts"}
 	}
-	x := row{number: number, total: slices.ContainsFunc(cells, isTotal)}
+	x := row{number: number}
 	if !r.sheet && len(cells) > len(r.head) {
 		x.beyond = slices.ContainsFunc(cells[len(r.head):], func(s string) bool { return strings.TrimSpace(s) != "" })
 	}
@@ -228,6 +228,7 @@ func (r *reader) take(number int, cells []string) error {
 			x.cells[i] = clean(cells[at-1])
 		}
 	}
+	x.total = !strings.ContainsAny(x.cell(Date), "0123456789") && slices.ContainsFunc(cells, isTotal)
 	r.rows = append(r.rows, x)
 	return nil
 }
