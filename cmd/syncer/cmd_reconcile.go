@@ -111,7 +111,7 @@ func (f *reconcileFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.o.Read.DateFormat, "date-format", "", "auto, ymd, dmy or mdy")
 	fs.StringVar(&f.o.Read.DecimalMark, "decimal-mark", "", "the mark in front of decimals, . or , (default: as the amounts tell)")
 	fs.StringVar(&f.o.Read.DefaultCurrency, "default-currency", "", "the `CURRENCY` of lines without one")
-	fs.StringVar(&f.o.Read.Encoding, "encoding", "", "auto, utf-8 or gb18030")
+	fs.StringVar(&f.o.Read.Encoding, "encoding", "", "of a CSV file: "+strings.Join(ledger.Encodings, ", "))
 	fs.StringVar(&f.o.Read.Sheet, "sheet", "", "which `SHEET` of a workbook (default: the first)")
 	fs.IntVar(&f.o.Read.Skip, "skip", 0, "so many `LINES` stand above the head")
 	fs.StringVar(&f.o.Days, "days", "", "how many days after the line the posting may be, such as 5 or -2..5")

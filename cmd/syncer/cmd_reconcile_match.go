@@ -10,6 +10,7 @@ import (
 
 	"billsync/internal/app"
 	"billsync/internal/bill"
+	"billsync/internal/ledger"
 )
 
 func newHandMatchCmd(g *globals) *cobra.Command {
@@ -226,7 +227,7 @@ func (g *globals) completeReconcile(cmd *cobra.Command) {
 	}
 	for name, fn := range map[string]cobra.CompletionFunc{
 		"name": g.completeLedgers, "spend-sign": fixed("negative", "positive"), "date-format": fixed("auto", "ymd", "dmy", "mdy"),
-		"decimal-mark": fixed(".", ","), "encoding": fixed("auto", "utf-8", "gb18030"), "part": fixed(app.ReconcileParts...),
+		"decimal-mark": fixed(".", ","), "encoding": fixed(ledger.Encodings...), "part": fixed(app.ReconcileParts...),
 	} {
 		if cmd.Flags().Lookup(name) == nil {
 			continue

@@ -642,7 +642,7 @@ func TestReconcileStories(t *testing.T) {
 func TestReconcileAnyOrder(t *testing.T) {
 	t.Parallel()
 	const said = `SELECT g.name, m.state, m.rule, m.reason, (SELECT group_concat(x, ' ') FROM (SELECT coalesce(l.line_key, '') || '/' || coalesce(p.line_id, '') AS x FROM match_items i
-			LEFT JOIN ledger_lines l USING (ledger_line_id) LEFT JOIN postings p ON p.bill_id = i.bill_id AND p.line = i.line WHERE i.match_id = m.match_id AND (i.item = 1 OR 1) ORDER BY 1))
+			LEFT JOIN ledger_lines l USING (ledger_line_id) LEFT JOIN postings p ON p.bill_id = i.bill_id AND p.line = i.line WHERE i.match_id = m.match_id ORDER BY 1))
 		FROM matches m JOIN ledgers g USING (ledger_id) WHERE (SELECT count(*) FROM match_items i WHERE i.match_id = m.match_id) = 1
 		UNION ALL SELECT g.name, m.state, m.rule, m.reason, (SELECT group_concat(x, ' ') FROM (SELECT coalesce(l.line_key, '') AS x FROM match_items i JOIN ledger_lines l USING (ledger_line_id) WHERE i.match_id = m.match_id ORDER BY 1))
 			|| '/' || (SELECT group_concat(x, ' ') FROM (SELECT p.line_id AS x FROM match_items i JOIN postings p ON p.bill_id = i.bill_id AND p.line = i.line WHERE i.match_id = m.match_id ORDER BY 1))

@@ -77,7 +77,7 @@ func (r *reader) complete() error {
 	case given(Amount) && (given(Debit) || given(Credit)):
 		return &Error{"the ledger has an amount, or debit and credit, not both", "--amount, or --debit and --credit"}
 	case !has(Date):
-		return &Error{"no column is known to hold the date", "name it with --date; --skip says how many lines stand above the names of the columns; " + there}
+		return &Error{"no column is known to hold the date", "name it with --date; " + r.others + "--skip says how many lines stand above the names of the columns; " + there}
 	case has(Debit) != has(Credit):
 		return &Error{"of debit and credit only one column is known", "name both with --debit and --credit, or --amount; " + there}
 	case !has(Amount) && !has(Debit):

@@ -10,7 +10,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/xuri/excelize/v2"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/traditionalchinese"
 	"golang.org/x/text/encoding/unicode/utf32"
 
 	utf16 "golang.org/x/text/encoding/unicode"
@@ -20,6 +24,13 @@ const (
 	utf8Name = "utf-8"
 	gbName   = "gb18030"
 )
+
+// encodings are those that a file is read in only if it is asked for: nothing about a
+// text says for sure that it is in one of them.
+var encodings = map[string]encoding.Encoding{"windows-1252": charmap.Windows1252, "big5": traditionalchinese.Big5, "shift_jis": japanese.ShiftJIS}
+
+// Encodings are the names of all that can be asked for.
+var Encodings = []string{Auto, utf8Name, gbName, "big5", "shift_jis", "windows-1252"}
 
 // notText says what a file is by how it begins, if it is surely no text with
 // separators.
@@ -88,7 +99,9 @@ func (r *reader) text(data []byte) error {
 func (r *reader) decode(data []byte) (text []byte, name string, err error) {
 	switch {
 	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
-		data = data[3:]
+		if data = data[3:]; utf8.Valid(data) {
+			return data, "", nil // it says what it is in, whatever was asked for
+		}
 	case bytes.HasPrefix(data, []byte("\xff\xfe\x00\x00")), bytes.HasPrefix(data, []byte("\x00\x00\xfe\xff")):
 		data, err = utf32.UTF32(utf32.LittleEndian, utf32.ExpectBOM).NewDecoder().Bytes(data)
 		return data, ", UTF-32", err
@@ -100,6 +113,13 @@ func (r *reader) decode(data []byte) (text []byte, name string, err error) {
 	if asked == "" {
 		asked = Auto
 	}
+	if e := encodings[asked]; e != nil {
+		out, err := e.NewDecoder().Bytes(data)
+		if err == nil && !bytes.ContainsRune(out, utf8.RuneError) {
+			return out, ", " + asked, nil
+		}
+		return nil, "", &Error{"its text is not " + asked, "--encoding: " + strings.Join(Encodings, ", ")}
+	}
 	if asked != gbName && utf8.Valid(data) {
 		return data, "", nil
 	}
@@ -110,7 +130,7 @@ func (r *reader) decode(data []byte) (text []byte, name string, err error) {
 		}
 	}
 	at := 1 + bytes.Count(data[:invalid(data)], []byte("\n"))
-	return nil, "", &Error{fmt.Sprintf("its text is not UTF-8 (line %d)", at), "save it as UTF-8; --encoding gb18030 reads what Chinese programs write"}
+	return nil, "", &Error{fmt.Sprintf("its text is not UTF-8 (line %d)", at), "save it as UTF-8, or name its encoding: --encoding windows-1252 is what Western spreadsheets write, gb18030 and big5 Chinese ones, shift_jis Japanese ones"}
 }
 
 // invalid is where a text is not UTF-8 first.
@@ -188,6 +208,9 @@ func (r *reader) workbook(data []byte) error {
 		return err
 	}
 	r.sheet, r.b.Form = true, "XLSX, sheet "+sheet
+	if list := f.GetSheetList(); len(list) > 1 {
+		r.others = "--sheet says which of the sheets " + strings.Join(list, ", ") + "; "
+	}
 	if props, err := f.GetWorkbookProps(); err == nil && props.Date1904 != nil {
 		r.since1904 = *props.Date1904
 	}

@@ -52,7 +52,7 @@ type Options struct {
 	DateFormat      string           // ymd, dmy, mdy
 	DecimalMark     string           // "." or ","
 	DefaultCurrency string           // of lines without one
-	Encoding        string           // utf-8, gb18030
+	Encoding        string           // one of Encodings
 	Zone            *time.Location   // of days; for times that say their own
 }
 
@@ -175,7 +175,7 @@ func (o *Options) check() error {
 	if err := choice("--decimal-mark", o.DecimalMark, point, comma); err != nil {
 		return err
 	}
-	if err := choice("--encoding", o.Encoding, utf8Name, gbName); err != nil {
+	if err := choice("--encoding", o.Encoding, Encodings[1:]...); err != nil {
 		return err
 	}
 	if c := o.DefaultCurrency; c != "" {
@@ -193,9 +193,10 @@ func (o *Options) check() error {
 type reader struct {
 	o         Options
 	b         *Book
-	sheet     bool // cells of a workbook: numbers are written as programs do
-	since1904 bool // a workbook that counts its days from 1904
-	above     int  // lines that were taken off the text already
+	sheet     bool   // cells of a workbook: numbers are written as programs do
+	others    string // what to do if the ledger is in another sheet
+	since1904 bool   // a workbook that counts its days from 1904
+	above     int    // lines that were taken off the text already
 	head      []string
 	where     [9]int // columns by field, counted from 1; 0: there is none
 	rows      []row

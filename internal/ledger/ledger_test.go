@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,6 +65,10 @@ func TestRead(t *testing.T) {
 			[]string{"3 2026-05-03 EUR -1234.50", "4 2026-05-04 EUR 7.00"}},
 		"quoted line breaks":     {"Date,Amount,Memo\n2026-05-03,-1,\"one\ntwo\"\n2026-05-04,-2,x\n", eur, []string{"2 2026-05-03 EUR -1.00 ||one two", "4 2026-05-04 EUR -2.00 ||x"}},
 		"GB18030":                {gb, ledger.Options{}, []string{"2 2026-05-03 CNY -12.50 星星超市"}},
+		"Western":                {"Datum;Betrag;Name\n03.05.2026;-1,50;Caf\xe9\n", ledger.Options{DefaultCurrency: "EUR", Encoding: "windows-1252"}, []string{"2 2026-05-03 EUR -1.50 Café"}},
+		"Western asked, UTF-8":   {"\ufeffDatum;Betrag;Name\n03.05.2026;-1,50;Café\n", ledger.Options{DefaultCurrency: "EUR", Encoding: "windows-1252"}, []string{"2 2026-05-03 EUR -1.50 Café"}},
+		"Big5":                   {"Date,Amount,Payee\n2026-05-03,-1.50,\xac\x50\xac\x50\n", ledger.Options{DefaultCurrency: "HKD", Encoding: "big5"}, []string{"2 2026-05-03 HKD -1.50 星星"}},
+		"no Shift JIS":           {"Date,Amount,Payee\n2026-05-03,-1.50,\xff\xff\n", ledger.Options{DefaultCurrency: "JPY", Encoding: "shift_jis"}, []string{"error: its text is not shift_jis"}},
 		"not UTF-8":              {"Date,Amount,Payee\n2026-05-03,-1,Caf\xe9 Noir\n", eur, []string{"error: its text is not UTF-8 (line 2)"}},
 		"UTF-16":                 {"\xff\xfeD\x00a\x00t\x00e\x00,\x00A\x00m\x00o\x00u\x00n\x00t\x00\n\x002\x000\x002\x006\x00-\x000\x005\x00-\x000\x003\x00,\x001\x00\n\x00", eur, []string{"2 2026-05-03 EUR 1.00"}},
 		"spends are positive":    {"Date,Amount\n2026-05-03,12.34\n2026-05-04,-1.00\n", ledger.Options{DefaultCurrency: "USD", Positive: true}, []string{"2 2026-05-03 USD -12.34", "3 2026-05-04 USD 1.00"}},
@@ -153,6 +158,9 @@ func TestWorkbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := f.SetCellValue("Sheet1", "A1", "Company ledger"); err != nil {
+		t.Fatal(err)
+	}
 	for i, row := range [][]any{
 		{"Date", "Amount", "Currency", "Payee", "Reference"},
 		{time.Date(2026, 5, 3, 0, 0, 0, 0, time.UTC), -0.1 - 0.2, "USD", "ACME", "20240601000000000000001997302"},
@@ -179,6 +187,11 @@ func TestWorkbook(t *testing.T) {
 		"=7", `!6 the amount "1.005": USD has 2 decimals`}
 	if got := said(t, buf.String(), ledger.Options{Sheet: "may"}); !slices.Equal(got, want) {
 		t.Errorf("%q\nnot\n%q", got, want)
+	}
+	_, err = ledger.Read(buf.Bytes(), ledger.Options{})
+	var wrong *ledger.Error
+	if !errors.As(err, &wrong) || !strings.HasPrefix(wrong.Hint(), "name it with --date; --sheet says which of the sheets Sheet1, May; --skip says") {
+		t.Errorf("of the first sheet it says %v: %s", err, wrong.Hint())
 	}
 	if got := said(t, buf.String(), ledger.Options{Sheet: "June"}); !slices.Equal(got, []string{`error: the workbook has no sheet "June"`}) {
 		t.Errorf("%q", got)
