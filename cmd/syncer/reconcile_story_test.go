@@ -25,7 +25,6 @@ type reconciler struct {
 
 	postings []storySide
 	lines    []storySide // of the ledger that is judged
-	taken    map[int]bool
 	rejected map[string]bool
 	yuan     bool
 }

@@ -91,7 +91,8 @@ func (r *reader) ownZone(text string) (w written, ok bool, err error) {
 	if len(text) <= len(time.DateTime) || text[4] != '-' {
 		return w, false, nil
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 MST"} {
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -0700",
+		"2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 MST"} {
 		at, err := time.Parse(layout, text)
 		// Of the names of zones only UTC and GMT are the same everywhere.
 		if err == nil && (!strings.HasSuffix(layout, "MST") || strings.HasSuffix(text, " UTC") || strings.HasSuffix(text, " GMT")) {

@@ -84,7 +84,8 @@ func (r *reader) text(data []byte) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.As(err, &bad):
-			return &Error{fmt.Sprintf("line %d cannot be taken apart: %v", bad.StartLine+r.above, bad.Err), "a quoted cell ends with a quote, and a quote within it is doubled; save the file anew from the accounting program"}
+			return &Error{fmt.Sprintf("line %d cannot be taken apart: %v", bad.StartLine+r.above, bad.Err),
+				"a quoted cell ends with a quote, and a quote within it is doubled; save the file anew from the accounting program"}
 		case err != nil:
 			return fmt.Errorf("reading the ledger: %w", err)
 		}
@@ -130,7 +131,8 @@ func (r *reader) decode(data []byte) (text []byte, name string, err error) {
 		}
 	}
 	at := 1 + bytes.Count(data[:invalid(data)], []byte("\n"))
-	return nil, "", &Error{fmt.Sprintf("its text is not UTF-8 (line %d)", at), "save it as UTF-8, or name its encoding: --encoding windows-1252 is what Western spreadsheets write, gb18030 and big5 Chinese ones, shift_jis Japanese ones"}
+	return nil, "", &Error{fmt.Sprintf("its text is not UTF-8 (line %d)", at),
+		"save it as UTF-8, or name its encoding with --encoding: Western spreadsheets write windows-1252, Chinese ones gb18030 or big5, Japanese ones shift_jis"}
 }
 
 // invalid is where a text is not UTF-8 first.
