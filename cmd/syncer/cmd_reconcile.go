@@ -140,7 +140,7 @@ func (g *globals) reconcile(cmd *cobra.Command, f *reconcileFlags) error {
 	}
 	f.o.Preview = f.o.Preview || f.dry
 	f.o.Part, f.o.Table = f.out.Part, f.table()
-	a, _, err := g.app(cmd)
+	a, _, err := g.reportApp(cmd, f.out)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func newReconcileListCmd(g *globals) *cobra.Command {
 			if err := g.checkOutput(cmd, out); err != nil {
 				return err
 			}
-			a, _, err := g.app(cmd)
+			a, _, err := g.reportApp(cmd, out)
 			if err != nil {
 				return err
 			}
@@ -204,7 +204,7 @@ func newReconcileShowCmd(g *globals) *cobra.Command {
 				return err
 			}
 			f.o.Part, f.o.Table = f.out.Part, f.table()
-			a, _, err := g.app(cmd)
+			a, _, err := g.reportApp(cmd, f.out)
 			if err != nil {
 				return err
 			}

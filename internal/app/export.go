@@ -315,9 +315,18 @@ func (x *exporter) place() (dir string, single bool) {
 // there already.
 func (x *exporter) free() error {
 	if _, single := x.place(); single && x.o.Output != "" && !x.o.Dry {
-		return report.Free(x.o.Output, x.o.Force)
+		return x.mayWrite(x.o.Output, x.o.Force)
 	}
 	return nil
+}
+
+// mayWrite makes sure that a file can be put at a place, and replaces nothing that the
+// program lives from.
+func (x *exporter) mayWrite(path string, force bool) error {
+	if err := x.app.Spare(path); err != nil {
+		return err
+	}
+	return report.Free(path, force)
 }
 
 // books writes the chosen lines: to w if there is no output, else to files.
@@ -340,11 +349,9 @@ func (x *exporter) books(t *store.Tx, w io.Writer) error {
 		return err
 	}
 	return x.inFiles(dir, func(files *report.Files) error {
-		if x.choice.Batch == nil { // a batch may find its own files
-			for i := range parts {
-				if err := report.Free(filepath.Join(dir, parts[i].name), x.o.Force); err != nil {
-					return err
-				}
+		for i := range parts { // a batch may find its own files
+			if err := x.mayWrite(filepath.Join(dir, parts[i].name), x.o.Force || x.choice.Batch != nil); err != nil {
+				return err
 			}
 		}
 		return x.writeParts(t, parts, dir, files)

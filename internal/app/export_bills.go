@@ -22,7 +22,7 @@ func (a *App) exportBills(ctx context.Context, x *exporter, w io.Writer) (Export
 		path = filepath.Join(dir, "bills-"+x.period()+"."+o.Format)
 	}
 	if path != "" {
-		if err := report.Free(path, o.Force || o.Dry); err != nil {
+		if err := x.mayWrite(path, o.Force || o.Dry); err != nil {
 			return x.result, err
 		}
 	}

@@ -174,14 +174,26 @@ func free(path string, force bool) error {
 	case err == nil && info.IsDir():
 		return &UsageError{path + ": it is a folder", "name a file"}
 	case err != nil && !errors.Is(err, fs.ErrNotExist): // a name too long, a file in place of a folder
-		return &UsageError{err.Error(), "name a file in a folder that can be written"}
-	case force:
+		return unwritable(path, err)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return unwritable(path, err)
+	}
+	if force {
 		return nil
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return &UsageError{path + ": it is there already", "choose another name, or --force to replace it"}
 	}
 	return nil
+}
+
+// unwritable says that a file cannot be written, without what was tried with it.
+func unwritable(path string, err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		err = inner
+	}
+	return &UsageError{fmt.Sprintf("%s: it cannot be written: %v", path, err), "name a file in a folder that can be written"}
 }
 
 // syncFile waits until a file or a folder is on the disk.

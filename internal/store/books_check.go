@@ -236,7 +236,7 @@ func (g failureKey) String() string {
 
 // String names a group of sums for people.
 func (g sumKey) String() string {
-	return strings.TrimSpace(strings.Join([]string{g.dimension, g.account, g.name, g.currency}, " "))
+	return strings.Join(strings.Fields(strings.Join([]string{g.dimension, g.account, g.name, g.currency}, " ")), " ")
 }
 
 // closings compares what was closed with what is there.
