@@ -4,54 +4,50 @@ import (
 	"cmp"
 	"slices"
 	"sort"
-
-	"billsync/internal/bill"
 )
 
-// An item is a line or a posting, as far as amounts and days go.
-type item struct {
-	amount bill.Amount
-	day    int32
-}
-
-// A calendar finds the items of a side by currency, day and amount.
+// A calendar finds the entries of a side by currency, day and amount.
 type calendar struct {
-	of   func(int) item
+	side []entry
 	days map[dayOf][]int32 // sorted by amount
 }
 
-type dayOf struct {
-	currency string
-	day      int32
-}
+type dayOf struct{ currency, day int32 }
 
-func newCalendar(n int, of func(int) item) *calendar {
-	c := &calendar{of, map[dayOf][]int32{}}
-	for i := range n {
-		x := of(i)
-		k := dayOf{x.amount.Currency, x.day}
+func newCalendar(side []entry) *calendar {
+	c := &calendar{side, map[dayOf][]int32{}}
+	count := map[dayOf]int32{}
+	for i := range side {
+		count[dayOf{side[i].currency, side[i].day}]++
+	}
+	all := make([]int32, 0, len(side))
+	for k, n := range count {
+		from := len(all)
+		all = all[:from+int(n)]
+		c.days[k] = all[from:from:len(all)]
+	}
+	for i := range side {
+		k := dayOf{side[i].currency, side[i].day}
 		c.days[k] = append(c.days[k], int32(i))
 	}
 	for _, list := range c.days {
-		slices.SortFunc(list, func(a, b int32) int {
-			return cmp.Or(cmp.Compare(of(int(a)).amount.Value, of(int(b)).amount.Value), cmp.Compare(a, b))
-		})
+		slices.SortFunc(list, func(a, b int32) int { return cmp.Or(cmp.Compare(side[a].value, side[b].value), cmp.Compare(a, b)) })
 	}
 	return c
 }
 
-// near calls fn with the items of a currency from one day to another whose amounts
-// are no further than reach away, until it returns false.
-func (c *calendar) near(a bill.Amount, from, to int32, reach uint64, fn func(i int) bool) {
+// near calls fn with the entries of x's currency from one day to another whose
+// amounts are no further from x's than reach, until it returns false.
+func (c *calendar) near(x *entry, from, to int32, reach uint64, fn func(i int) bool) {
 	for d := from; d <= to; d++ {
-		list := c.days[dayOf{a.Currency, d}]
-		at := c.from(list, a.Value)
-		for i := at; i < len(list) && c.distance(list[i], a) <= reach; i++ {
+		list := c.days[dayOf{x.currency, d}]
+		at := c.from(list, x.value)
+		for i := at; i < len(list) && c.distance(list[i], x) <= reach; i++ {
 			if !fn(int(list[i])) {
 				return
 			}
 		}
-		for i := at - 1; i >= 0 && c.distance(list[i], a) <= reach; i-- {
+		for i := at - 1; i >= 0 && c.distance(list[i], x) <= reach; i-- {
 			if !fn(int(list[i])) {
 				return
 			}
@@ -59,21 +55,19 @@ func (c *calendar) near(a bill.Amount, from, to int32, reach uint64, fn func(i i
 	}
 }
 
-func (c *calendar) distance(i int32, a bill.Amount) uint64 {
-	return distance(c.of(int(i)).amount.Value, a.Value)
-}
+func (c *calendar) distance(i int32, x *entry) uint64 { return distance(c.side[i].value, x.value) }
 
 // from is where in a day's list amounts are no longer smaller.
 func (c *calendar) from(list []int32, value int64) int {
-	return sort.Search(len(list), func(i int) bool { return c.of(int(list[i])).amount.Value >= value })
+	return sort.Search(len(list), func(i int) bool { return c.side[list[i]].value >= value })
 }
 
-// nearest calls fn with the items of each day whose amounts are nearest, of those
-// that are good: at most n above and n below.
-func (c *calendar) nearest(a bill.Amount, from, to int32, n int, good func(i int) bool, fn func(i int)) {
+// nearest calls fn with the entries of each day whose amounts are nearest to x's, of
+// those that are good: at most n above and n below.
+func (c *calendar) nearest(x *entry, from, to int32, n int, good func(i int) bool, fn func(i int)) {
 	for d := from; d <= to; d++ {
-		list := c.days[dayOf{a.Currency, d}]
-		at := c.from(list, a.Value)
+		list := c.days[dayOf{x.currency, d}]
+		at := c.from(list, x.value)
 		const steps = 50 // past those that are not good
 		for i, found := at, 0; i < len(list) && i < at+steps && found < n; i++ {
 			if good(int(list[i])) {

@@ -10,25 +10,36 @@ import (
 // made comparable already; what is left is that one side writes more than the other,
 // or a letter differently. It is a help where amounts and days agree, and no proof by
 // itself, so it may not be generous: names that differ in a number are different.
-type likeness struct{ known map[[2]string]bool }
+type likeness struct {
+	names numbered // 0: there is none
+	known map[[2]int32]bool
+}
 
-func newLikeness() *likeness { return &likeness{known: map[[2]string]bool{}} }
+func newLikeness() *likeness {
+	k := &likeness{known: map[[2]int32]bool{}}
+	k.of("")
+	return k
+}
 
-func (k *likeness) alike(a, b string) bool {
-	if a == "" || b == "" {
+// of is the number of a name.
+func (k *likeness) of(name string) int32 { return k.names.of(name) }
+
+// text is the name of a number.
+func (k *likeness) text(number int32) string { return k.names.texts[number] }
+
+func (k *likeness) alike(a, b int32) bool {
+	if a == 0 || b == 0 {
 		return false
 	}
 	if a == b {
 		return true
 	}
-	if a > b {
-		a, b = b, a
-	}
-	key := [2]string{a, b}
+	key := [2]int32{min(a, b), max(a, b)}
 	if is, ok := k.known[key]; ok {
 		return is
 	}
-	is := Alike(a, b)
+	x, y := k.text(a), k.text(b)
+	is := Alike(min(x, y), max(x, y))
 	k.known[key] = is
 	return is
 }

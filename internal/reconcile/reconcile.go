@@ -9,10 +9,7 @@
 package reconcile
 
 import (
-	"cmp"
 	"math"
-	"slices"
-	"sort"
 
 	"billsync/internal/bill"
 )
@@ -111,27 +108,54 @@ type Result struct {
 	Exceptions []Exception
 }
 
-// A matcher is a matching under way. Lines and postings are sorted first, so that
-// all that follows goes through them in an order of its own; where is what maps
-// back.
+// A matcher is a matching under way. Lines and postings are put in order first, so
+// that all that follows goes through them in an order of its own; At is what maps
+// back. What is asked again and again of a side stands in its entries; the caller's
+// own are looked at for the rest.
 type matcher struct {
-	o        Options
-	lines    []Line
-	postings []Posting
-	lineAt   []int // of the caller
-	postAt   []int
-	lineOut  []bool // matched
-	postOut  []bool
-	claimed  []bool                  // postings that a line names
-	byAmount map[bill.Amount][]int32 // postings by amount, by day; those of amounts that lines have
-	lineBy   map[bill.Amount][]int32 // lines
-	openBy   map[bill.Amount][]int32 // what of both is open
-	openLine map[bill.Amount][]int32
-	names    *likeness
-	days     *calendar // of postings
-	lineDays *calendar
-	found    []Match
-	doubt    map[int]string // lines between whose possibilities nobody could choose, and why
+	o            Options
+	given        []Line // the caller's
+	posted       []Posting
+	lineAt       []int32 // of the caller's
+	postAt       []int32
+	lines        []entry
+	postings     []entry
+	named        [][]int32 // by line: the postings that it names
+	lineOut      []bool    // matched
+	postOut      []bool
+	claimed      []bool // postings that a line names
+	currencies   numbered
+	limits       []uint64 // of tolerance, by currency
+	amount       map[money]int32
+	byAmount     shelf // postings by amount, by day; those of amounts that lines have
+	lineBy       shelf // lines
+	openBy       shelf // what of both is open
+	openLine     shelf
+	names        *likeness
+	days         *calendar // of postings
+	lineDays     *calendar
+	found        []Match
+	room         []int          // for the sides of matches
+	fits1, fits2 []int          // room for fitting and fitted
+	doubt        map[int]string // lines between whose possibilities nobody could choose, and why
+	lags         map[int32]string
+	seen         []int32 // postings that were considered as candidates, by the last time
+	times        int32
+}
+
+// An entry is a line or a posting as far as the rules compare them.
+type entry struct {
+	value    int64
+	day      int32
+	currency int32
+	name     int32 // 0: there is none
+	amount   int32 // of those that lines have; -1: none of them
+}
+
+// money is an amount, its currency by number.
+type money struct {
+	value    int64
+	currency int32
 }
 
 // Find matches lines with postings. Keys of lines are different from each other, and
@@ -147,136 +171,154 @@ func Find(lines []Line, postings []Posting, o Options) Result {
 }
 
 func newMatcher(lines []Line, postings []Posting, o Options) *matcher {
-	m := &matcher{o: o, doubt: map[int]string{}, names: newLikeness()}
-	m.lineAt = order(len(lines), func(a, b int) int { return cmp.Compare(lines[a].Key, lines[b].Key) })
-	m.postAt = order(len(postings), func(a, b int) int {
-		x, y := &postings[a], &postings[b]
-		return cmp.Or(cmp.Compare(x.Bill, y.Bill), cmp.Compare(x.Line, y.Line))
-	})
-	m.lines, m.postings = make([]Line, len(lines)), make([]Posting, len(postings))
+	m := &matcher{o: o, given: lines, posted: postings, doubt: map[int]string{}, names: newLikeness(), lags: map[int32]string{}}
+	m.lineAt, m.postAt = inOrder(lines, postings)
 	m.lineOut, m.postOut = make([]bool, len(lines)), make([]bool, len(postings))
-	back := make([]int32, len(postings))
-	for i, at := range m.postAt {
-		m.postings[i], back[at] = postings[at], int32(i)
-		m.postOut[i] = postings[at].Taken != ""
-	}
-	m.claimed = make([]bool, len(postings))
-	for i, at := range m.lineAt {
-		m.lines[i] = lines[at]
-		l := &m.lines[i]
-		l.Named = slices.Clone(l.Named)
-		for j, p := range l.Named {
-			l.Named[j] = back[p]
-			m.claimed[back[p]] = true
-		}
-		slices.Sort(l.Named)
-		l.Named = slices.Compact(l.Named)
-	}
-	m.index()
+	m.enter()
+	m.claim()
 	return m
 }
 
-func order(n int, compare func(a, b int) int) []int {
-	at := make([]int, n)
-	for i := range at {
-		at[i] = i
-	}
-	slices.SortFunc(at, compare)
-	return at
-}
-
-// index finds lines and postings by amount. Only amounts that lines have matter.
-func (m *matcher) index() {
-	m.lineBy, m.byAmount = map[bill.Amount][]int32{}, map[bill.Amount][]int32{}
-	for i := range m.lines {
-		m.lineBy[m.lines[i].Amount] = append(m.lineBy[m.lines[i].Amount], int32(i))
-	}
-	for i := range m.postings {
-		if a := m.postings[i].Amount; len(m.lineBy[a]) > 0 {
-			m.byAmount[a] = append(m.byAmount[a], int32(i))
+// enter makes the entries of both sides, and shelves them by amount. Only amounts
+// that lines have matter.
+func (m *matcher) enter() {
+	m.lines, m.postings = make([]entry, len(m.given)), make([]entry, len(m.posted))
+	m.amount = make(map[money]int32, len(m.given))
+	for i, at := range m.lineAt {
+		l := &m.given[at]
+		e := entry{value: l.Amount.Value, day: l.Day, currency: m.currencies.of(l.Amount.Currency), name: m.names.of(l.Name)}
+		k, ok := m.amount[money{e.value, e.currency}]
+		if !ok {
+			k = int32(len(m.amount))
+			m.amount[money{e.value, e.currency}] = k
 		}
+		e.amount = k
+		m.lines[i] = e
 	}
-	for _, list := range m.lineBy {
-		slices.SortFunc(list, func(a, b int32) int { return cmp.Or(cmp.Compare(m.lines[a].Day, m.lines[b].Day), cmp.Compare(a, b)) })
+	for i, at := range m.postAt {
+		p := &m.posted[at]
+		e := entry{value: p.Amount.Value, day: p.Day, currency: m.currencies.of(p.Amount.Currency), name: m.names.of(p.Name), amount: -1}
+		if k, ok := m.amount[money{e.value, e.currency}]; ok {
+			e.amount = k
+		}
+		m.postings[i], m.postOut[i] = e, p.Taken != ""
 	}
-	for _, list := range m.byAmount {
-		slices.SortFunc(list, func(a, b int32) int {
-			return cmp.Or(cmp.Compare(m.postings[a].Day, m.postings[b].Day), cmp.Compare(a, b))
-		})
+	for _, c := range m.currencies.texts {
+		places, _ := bill.Decimals(c)
+		limit := uint64(m.o.Limit)
+		for range places {
+			limit *= 10 // at most 10^18 * 10^3 below, see Options
+		}
+		m.limits = append(m.limits, limit/million)
+	}
+	m.lineBy, m.byAmount = newShelf(m.lines, len(m.amount)), newShelf(m.postings, len(m.amount))
+	m.openLine, m.openBy = m.lineBy.clone(), m.byAmount.clone()
+}
+
+// claim notes which postings lines name.
+func (m *matcher) claim() {
+	m.named, m.claimed = make([][]int32, len(m.lines)), make([]bool, len(m.postings))
+	total := 0
+	for i := range m.given {
+		total += len(m.given[i].Named)
+	}
+	if total == 0 {
+		return
+	}
+	back, all := make([]int32, len(m.postings)), make([]int32, 0, total)
+	for i, at := range m.postAt {
+		back[at] = int32(i)
+	}
+	for i, at := range m.lineAt {
+		from := len(all)
+		for _, p := range m.given[at].Named {
+			all = append(all, back[p])
+			m.claimed[back[p]] = true
+		}
+		m.named[i] = distinct(all[from:len(all):len(all)])
 	}
 }
 
-// refresh finds anew what is open, by amount.
+// refresh finds anew what is open, by amount: what is not any more need not be looked
+// at again. An amount without open lines has nothing to be looked at.
 func (m *matcher) refresh() {
-	m.openBy, m.openLine = map[bill.Amount][]int32{}, map[bill.Amount][]int32{}
-	for a, list := range m.lineBy {
-		for _, l := range list {
-			if m.freeLine(int(l)) {
-				m.openLine[a] = append(m.openLine[a], l)
-			}
+	m.openLine.keep(m.freeLine)
+	for k := range m.openBy.ends {
+		if len(m.openLine.of(int32(k))) == 0 {
+			m.openBy.ends[k] = m.openBy.starts[k]
 		}
 	}
-	for a, list := range m.byAmount {
-		if len(m.openLine[a]) == 0 {
-			continue
-		}
-		for _, p := range list {
-			if m.freePosting(int(p)) {
-				m.openBy[a] = append(m.openBy[a], p)
-			}
-		}
-	}
+	m.openBy.keep(m.freePosting)
 }
 
-// fitting are open postings of a line's amount within the days; no more than so many.
-func (m *matcher) fitting(i, most int) (out []int) {
+// eachFitting calls fn with the open postings of a line's amount within the days,
+// until it returns false; eachFitted with the open lines of a posting's.
+func (m *matcher) eachFitting(i int, fn func(p int) bool) {
 	l := &m.lines[i]
-	list := m.openBy[l.Amount]
-	at := sort.Search(len(list), func(j int) bool { return m.postings[list[j]].Day >= l.Day+m.o.From })
-	for _, p := range list[at:] {
-		if len(out) == most || m.postings[p].Day > l.Day+m.o.To {
-			break
-		}
-		if m.freePosting(int(p)) && !m.refused(i, int(p)) {
-			out = append(out, int(p))
+	for _, p := range m.openBy.since(l.amount, l.day+m.o.From, m.postings) {
+		if m.postings[p].day > l.day+m.o.To || m.freePosting(int(p)) && !m.refused(i, int(p)) && !fn(int(p)) {
+			return
 		}
 	}
-	return out
 }
 
-// fitted are open lines of a posting's amount within the days; no more than so many.
-func (m *matcher) fitted(i, most int) (out []int) {
+func (m *matcher) eachFitted(i int, fn func(l int) bool) {
 	p := &m.postings[i]
-	list := m.openLine[p.Amount]
-	at := sort.Search(len(list), func(j int) bool { return m.lines[list[j]].Day >= p.Day-m.o.To })
-	for _, l := range list[at:] {
-		if len(out) == most || m.lines[l].Day > p.Day-m.o.From {
-			break
-		}
-		if m.freeLine(int(l)) && !m.refused(int(l), i) {
-			out = append(out, int(l))
+	for _, l := range m.openLine.since(p.amount, p.day-m.o.To, m.lines) {
+		if m.lines[l].day > p.day-m.o.From || m.freeLine(int(l)) && !m.refused(int(l), i) && !fn(int(l)) {
+			return
 		}
 	}
-	return out
+}
+
+// fitting are open postings of a line's amount within the days, fitted open lines of
+// a posting's; no more than so many. They are good until the next ones.
+func (m *matcher) fitting(i, most int) []int {
+	m.fits1 = m.fits1[:0]
+	m.eachFitting(i, func(p int) bool {
+		m.fits1 = append(m.fits1, p)
+		return len(m.fits1) < most
+	})
+	return m.fits1
+}
+
+func (m *matcher) fitted(i, most int) []int {
+	m.fits2 = m.fits2[:0]
+	m.eachFitted(i, func(l int) bool {
+		m.fits2 = append(m.fits2, l)
+		return len(m.fits2) < most
+	})
+	return m.fits2
+}
+
+// hasFitting reports whether there is one, hasFitted likewise.
+func (m *matcher) hasFitting(i int) (has bool) {
+	m.eachFitting(i, func(int) bool { has = true; return false })
+	return has
+}
+
+func (m *matcher) hasFitted(i int) (has bool) {
+	m.eachFitted(i, func(int) bool { has = true; return false })
+	return has
 }
 
 // within reports whether a posting's day is one on which a line's may be.
-func (m *matcher) within(l *Line, p *Posting) bool {
-	lag := p.Day - l.Day
+func (m *matcher) within(l, p *entry) bool {
+	lag := p.day - l.day
 	return lag >= m.o.From && lag <= m.o.To
 }
 
 // freeLine reports whether a line may be matched by what it says, not by a
 // reference; freePosting whether a posting may.
 func (m *matcher) freeLine(i int) bool {
-	return !m.lineOut[i] && len(m.lines[i].Named) == 0 && m.lines[i].Amount.Value != 0
+	return !m.lineOut[i] && len(m.named[i]) == 0 && m.lines[i].value != 0
 }
 func (m *matcher) freePosting(i int) bool { return !m.postOut[i] && !m.claimed[i] }
 
 // refused reports whether a person has rejected a pair. The callback knows lines and
 // postings as the caller does.
 func (m *matcher) refused(line, posting int) bool {
-	return m.o.Refused != nil && m.o.Refused(m.lineAt[line], m.postAt[posting])
+	return m.o.Refused != nil && m.o.Refused(int(m.lineAt[line]), int(m.postAt[posting]))
 }
 
 // take writes down a match.
@@ -290,13 +332,23 @@ func (m *matcher) take(x Match) {
 	m.found = append(m.found, x)
 }
 
+// takePair writes down a match of one with one.
+func (m *matcher) takePair(x pair, rule Rule, suggested bool, reason string) {
+	if cap(m.room)-len(m.room) < 2 {
+		m.room = make([]int, 0, 8192)
+	}
+	n := len(m.room)
+	m.room = append(m.room, x.line, x.posting)
+	m.take(Match{Rule: rule, Suggested: suggested, Lines: m.room[n : n+1 : n+1], Postings: m.room[n+1 : n+2 : n+2], Reason: reason})
+}
+
 // A pair is a line and a posting that fit.
 type pair struct{ line, posting int }
 
 // unique are the pairs in which neither side has another possibility. Of the lines
 // and postings that have several, doubt is told.
-func unique(pairs []pair) (only []pair, several map[int]int) {
-	lines, postings := map[int]int{}, map[int]int{}
+func (m *matcher) unique(pairs []pair) (only []pair, several map[int]int) {
+	lines, postings := make([]int32, len(m.lines)), make([]int32, len(m.postings))
 	for _, x := range pairs {
 		lines[x.line]++
 		postings[x.posting]++
@@ -307,28 +359,24 @@ func unique(pairs []pair) (only []pair, several map[int]int) {
 			only = append(only, x)
 			continue
 		}
-		several[x.line] = max(several[x.line], lines[x.line])
+		several[x.line] = int(lines[x.line])
 	}
 	return only, several
 }
 
-// near reports whether two amounts are as near as the tolerance allows.
-func (m *matcher) near(a, b bill.Amount) bool {
-	if a.Currency != b.Currency || (a.Value < 0) != (b.Value < 0) {
-		return false
-	}
-	diff := distance(a.Value, b.Value)
-	return diff <= m.tolerance(b)
+// lineAmount and postingAmount are what an entry's amount is to others.
+func (m *matcher) lineAmount(i int) bill.Amount    { return m.given[m.lineAt[i]].Amount }
+func (m *matcher) postingAmount(i int) bill.Amount { return m.posted[m.postAt[i]].Amount }
+
+// near reports whether a line's and a posting's amount are as near as the tolerance
+// allows.
+func (m *matcher) near(l, p *entry) bool {
+	return l.currency == p.currency && (l.value < 0) == (p.value < 0) && distance(l.value, p.value) <= m.tolerance(p)
 }
 
 // tolerance is how far from a posting's amount a line's may be.
-func (m *matcher) tolerance(a bill.Amount) uint64 {
-	places, _ := bill.Decimals(a.Currency)
-	limit := uint64(m.o.Limit)
-	for range places {
-		limit *= 10 // at most 10^18 * 10^3 below, see Options
-	}
-	return min(share(magnitude(a.Value), uint64(m.o.PPM)), limit/million)
+func (m *matcher) tolerance(x *entry) uint64 {
+	return min(share(magnitude(x.value), uint64(m.o.PPM)), m.limits[x.currency])
 }
 
 const million = 1_000_000

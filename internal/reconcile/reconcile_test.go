@@ -463,6 +463,13 @@ func TestTokens(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, not %q", got, want)
 	}
+	var long []string
+	for i := range 50 {
+		long = append(long, fmt.Sprint(100_000+i))
+	}
+	if got := reconcile.Tokens("", strings.Join(long, ", "), strings.Join(long, "/")); !slices.Equal(got, long) {
+		t.Errorf("%q, not %q", got, long)
+	}
 	for text, want := range map[string][2]string{
 		"IPYV5PFRF4NGNT37S34WP32HTD": {"IPYV5PFRF4NGNT37S34WP32HTD", ""}, "ipyv5pfrf4ngnt37s34wp32htd-r12": {"IPYV5PFRF4NGNT37S34WP32HTD", "IPYV5PFRF4NGNT37S34WP32HTD-R12"},
 		"IPYV5PFRF4NGNT37S34WP32HT1": {}, "IPYV5PFRF4NGNT37S34WP32HTD-Q1": {}, "IPYV5PFRF4NGNT37S34WP32HTDX": {}, "": {},

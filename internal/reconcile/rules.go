@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,22 +16,23 @@ func (m *matcher) references() {
 	var pairs []pair
 	for i := range m.lines {
 		l := &m.lines[i]
-		if l.Amount.Value == 0 {
+		if l.value == 0 {
 			continue
 		}
-		for _, p := range l.Named {
-			if m.postings[p].Amount == l.Amount && !m.postOut[p] && !m.refused(i, int(p)) {
+		for _, p := range m.named[i] {
+			if m.postings[p].amount == l.amount && !m.postOut[p] && !m.refused(i, int(p)) {
 				pairs = append(pairs, pair{i, int(p)})
 			}
 		}
 	}
-	only, several := unique(pairs)
+	only, several := m.unique(pairs)
+	m.found = make([]Match, 0, len(only))
 	for _, x := range only {
-		what := "it names the order or the bill"
-		if m.lines[x.line].Exact {
-			what = "it names the line of the books"
+		reason := "it names the order or the bill, and the amounts are equal"
+		if m.given[m.lineAt[x.line]].Exact {
+			reason = "it names the line of the books, and the amounts are equal"
 		}
-		m.take(Match{Rule: Reference, Lines: []int{x.line}, Postings: []int{x.posting}, Reason: what + ", and the amounts are equal"})
+		m.takePair(x, Reference, false, reason)
 	}
 	for l, n := range several {
 		m.doubt[l] = fmt.Sprintf("of what it names %s its amount", have(n, "posting has", "postings have"))
@@ -43,7 +45,7 @@ func (m *matcher) references() {
 	clear(m.claimed)
 	for i := range m.lines {
 		if !m.lineOut[i] {
-			for _, p := range m.lines[i].Named {
+			for _, p := range m.named[i] {
 				m.claimed[p] = true
 			}
 		}
@@ -63,17 +65,17 @@ func have(n int, one, many string) string {
 func (m *matcher) namedSums() {
 	lines := map[int32][]int{} // open lines by the posting they name
 	for i := range m.lines {
-		if m.lineOut[i] || m.lines[i].Amount.Value == 0 {
+		if m.lineOut[i] || m.lines[i].value == 0 {
 			continue
 		}
-		for _, p := range m.lines[i].Named {
+		for _, p := range m.named[i] {
 			if !m.postOut[p] {
 				lines[p] = append(lines[p], i)
 			}
 		}
 	}
 	open := func(i int) (all []int) {
-		for _, p := range m.lines[i].Named {
+		for _, p := range m.named[i] {
 			if !m.postOut[p] {
 				all = append(all, int(p))
 			}
@@ -81,7 +83,7 @@ func (m *matcher) namedSums() {
 		return all
 	}
 	for i := range m.lines {
-		if m.lineOut[i] || len(m.lines[i].Named) == 0 {
+		if m.lineOut[i] || len(m.named[i]) == 0 {
 			continue
 		}
 		ps := open(i)
@@ -90,8 +92,8 @@ func (m *matcher) namedSums() {
 			m.take(Match{Rule: Sum, Lines: []int{i}, Postings: ps, Reason: fmt.Sprintf("the %d postings that it names add up to it", len(ps))})
 		}
 	}
-	for p := range m.postings {
-		ls := lines[int32(p)]
+	for _, at := range slices.Sorted(maps.Keys(lines)) {
+		p, ls := int(at), lines[at]
 		if m.postOut[p] || len(ls) < 2 || len(ls) > maxParts {
 			continue
 		}
@@ -105,22 +107,22 @@ func (m *matcher) namedSums() {
 // adds reports whether two sides add up to the same, in one currency, and nobody
 // has rejected that.
 func (m *matcher) adds(lines, postings []int) bool {
-	currency := m.postings[postings[0]].Amount.Currency
+	currency := m.postings[postings[0]].currency
 	var left, right int64
 	ok := true
 	for _, l := range lines {
-		if m.lines[l].Amount.Currency != currency {
+		if m.lines[l].currency != currency {
 			return false
 		}
-		if left, ok = add(left, m.lines[l].Amount.Value); !ok {
+		if left, ok = add(left, m.lines[l].value); !ok {
 			return false
 		}
 	}
 	for _, p := range postings {
-		if m.postings[p].Amount.Currency != currency {
+		if m.postings[p].currency != currency {
 			return false
 		}
-		if right, ok = add(right, m.postings[p].Amount.Value); !ok {
+		if right, ok = add(right, m.postings[p].value); !ok {
 			return false
 		}
 	}
@@ -131,10 +133,10 @@ func (m *matcher) refusedSum(lines, postings []int) bool {
 	if m.o.RefusedSums == nil {
 		return false
 	}
-	back := func(at []int, list []int) []int {
+	back := func(at []int32, list []int) []int {
 		out := make([]int, len(list))
 		for i, x := range list {
-			out[i] = at[x]
+			out[i] = int(at[x])
 		}
 		return out
 	}
@@ -171,8 +173,11 @@ func (m *matcher) amounts() {
 		}
 	}
 	for _, x := range only {
-		m.take(Match{Rule: Amount, Lines: []int{x.line}, Postings: []int{x.posting},
-			Reason: "equal amounts, " + lagText(m.postings[x.posting].Day-m.lines[x.line].Day) + ", the one possibility on both sides"})
+		lag := m.postings[x.posting].day - m.lines[x.line].day
+		if m.lags[lag] == "" { // there are few
+			m.lags[lag] = "equal amounts, " + lagText(lag) + ", the one possibility on both sides"
+		}
+		m.takePair(x, Amount, false, m.lags[lag])
 	}
 }
 
@@ -195,11 +200,11 @@ func lagText(lag int32) string {
 // days is left alone: nearly equal is not better than equal.
 func (m *matcher) nearly(i, most int) (out []int) {
 	l := &m.lines[i]
-	if !m.freeLine(i) || l.Name == "" || len(m.fitting(i, 1)) > 0 {
+	if !m.freeLine(i) || l.name == 0 || m.hasFitting(i) {
 		return nil
 	}
-	m.days.near(l.Amount, l.Day+m.o.From, l.Day+m.o.To, m.reach(l.Amount), func(p int) bool {
-		if m.freePosting(p) && m.fits(i, p) && len(m.fitted(p, 1)) == 0 {
+	m.days.near(l, l.day+m.o.From, l.day+m.o.To, m.reach(l), func(p int) bool {
+		if m.freePosting(p) && m.fits(i, p) && !m.hasFitted(p) {
 			out = append(out, p)
 		}
 		return len(out) < most
@@ -210,11 +215,11 @@ func (m *matcher) nearly(i, most int) (out []int) {
 // nearlyOf are the lines of a posting, likewise.
 func (m *matcher) nearlyOf(i, most int) (out []int) {
 	p := &m.postings[i]
-	if !m.freePosting(i) || p.Name == "" || len(m.fitted(i, 1)) > 0 {
+	if !m.freePosting(i) || p.name == 0 || m.hasFitted(i) {
 		return nil
 	}
-	m.lineDays.near(p.Amount, p.Day-m.o.To, p.Day-m.o.From, m.tolerance(p.Amount), func(l int) bool {
-		if m.freeLine(l) && m.fits(l, i) && len(m.fitting(l, 1)) == 0 {
+	m.lineDays.near(p, p.day-m.o.To, p.day-m.o.From, m.tolerance(p), func(l int) bool {
+		if m.freeLine(l) && m.fits(l, i) && !m.hasFitting(l) {
 			out = append(out, l)
 		}
 		return len(out) < most
@@ -226,14 +231,13 @@ func (m *matcher) nearlyOf(i, most int) (out []int) {
 // are alike.
 func (m *matcher) fits(line, posting int) bool {
 	l, p := &m.lines[line], &m.postings[posting]
-	return m.near(l.Amount, p.Amount) && m.names.alike(l.Name, p.Name) && !m.refused(line, posting)
+	return m.near(l, p) && m.names.alike(l.name, p.name) && !m.refused(line, posting)
 }
 
 // tolerances matches amounts that are nearly equal, of merchants that are alike.
 func (m *matcher) tolerances() {
 	m.refresh()
-	m.days = newCalendar(len(m.postings), m.posting)
-	m.lineDays = newCalendar(len(m.lines), m.line)
+	m.days, m.lineDays = newCalendar(m.postings), newCalendar(m.lines)
 	var only []pair
 	for i := range m.lines {
 		switch ps := m.nearly(i, enough); {
@@ -247,23 +251,21 @@ func (m *matcher) tolerances() {
 		}
 	}
 	for _, x := range only {
-		a, b := m.lines[x.line].Amount, m.postings[x.posting].Amount
-		m.take(Match{Rule: Tolerance, Lines: []int{x.line}, Postings: []int{x.posting}, Reason: fmt.Sprintf("the amounts differ by %s, the merchants are alike, %s, the one possibility on both sides",
-			apart(a, b), lagText(m.postings[x.posting].Day-m.lines[x.line].Day))})
+		a, b := m.lineAmount(x.line), m.postingAmount(x.posting)
+		m.takePair(x, Tolerance, false, fmt.Sprintf("the amounts differ by %s, the merchants are alike, %s, the one possibility on both sides",
+			apart(a, b), lagText(m.postings[x.posting].day-m.lines[x.line].day)))
 	}
 }
 
 // busyLine and busyPosting tell what a more precise rule could not decide about: that
 // is no part of a sum.
-func (m *matcher) busyLine(i int) bool { return len(m.fitting(i, 1)) > 0 || len(m.nearly(i, 1)) > 0 }
-func (m *matcher) busyPosting(i int) bool {
-	return len(m.fitted(i, 1)) > 0 || len(m.nearlyOf(i, 1)) > 0
-}
+func (m *matcher) busyLine(i int) bool    { return m.hasFitting(i) || len(m.nearly(i, 1)) > 0 }
+func (m *matcher) busyPosting(i int) bool { return m.hasFitted(i) || len(m.nearlyOf(i, 1)) > 0 }
 
 // reach is a distance beyond which no posting's tolerance goes: the share of a
 // posting's amount may be a little more than that of the line's.
-func (m *matcher) reach(a bill.Amount) uint64 {
-	t := m.tolerance(a)
+func (m *matcher) reach(x *entry) uint64 {
+	t := m.tolerance(x)
 	return t + share(t, uint64(m.o.PPM))*2 + 2
 }
 
@@ -275,70 +277,82 @@ func apart(a, b bill.Amount) string {
 // suggest proposes to a person what no rule may decide.
 func (m *matcher) suggest() {
 	m.refresh()
-	const most = 200 // of that many, a name does not single one out
 	var pairs []pair
 	for i := range m.lines {
-		if !m.freeLine(i) || m.lines[i].Name == "" {
+		if !m.freeLine(i) || m.lines[i].name == 0 {
 			continue
 		}
-		ps := m.fitting(i, most)
-		alike := slices.DeleteFunc(slices.Clone(ps), func(p int) bool { return !m.names.alike(m.lines[i].Name, m.postings[p].Name) })
-		if len(ps) == most || len(alike) != 1 {
-			continue
-		}
-		p := alike[0]
-		ls := m.fitted(p, most)
-		others := slices.DeleteFunc(slices.Clone(ls), func(l int) bool { return !m.names.alike(m.lines[l].Name, m.postings[p].Name) })
-		if len(ls) < most && len(others) == 1 {
+		if p, ok := m.singledOut(i); ok {
 			pairs = append(pairs, pair{i, p})
 		}
 	}
 	for _, x := range pairs {
-		m.take(Match{Rule: Merchant, Suggested: true, Lines: []int{x.line}, Postings: []int{x.posting},
-			Reason: "equal amounts, " + lagText(m.postings[x.posting].Day-m.lines[x.line].Day) + "; of several possibilities the one whose merchant is alike"})
+		m.takePair(x, Merchant, true, "equal amounts, "+lagText(m.postings[x.posting].day-m.lines[x.line].day)+"; of several possibilities the one whose merchant is alike")
 	}
 	pairs = pairs[:0]
 	for i := range m.lines {
-		if m.lineOut[i] || m.lines[i].Amount.Value == 0 {
+		l := &m.lines[i]
+		if m.lineOut[i] || l.value == 0 {
 			continue
 		}
-		for _, p := range m.lines[i].Named {
-			a, b := m.lines[i].Amount, m.postings[p].Amount
-			if !m.postOut[p] && a.Currency == b.Currency && (a.Value < 0) == (b.Value < 0) && !m.refused(i, int(p)) {
+		for _, p := range m.named[i] {
+			x := &m.postings[p]
+			if !m.postOut[p] && l.currency == x.currency && (l.value < 0) == (x.value < 0) && !m.refused(i, int(p)) {
 				pairs = append(pairs, pair{i, int(p)})
 			}
 		}
 	}
-	only, _ := unique(pairs)
+	only, _ := m.unique(pairs)
 	for _, x := range only {
-		a, b := m.lines[x.line].Amount, m.postings[x.posting].Amount
-		if a == b { // left alone before, because others are in question, too
+		if m.lines[x.line].amount == m.postings[x.posting].amount { // left alone before, because others are in question, too
 			continue
 		}
-		m.take(Match{Rule: Differs, Suggested: true, Lines: []int{x.line}, Postings: []int{x.posting},
-			Reason: fmt.Sprintf("it names it, and the amounts differ by %s", apart(a, b))})
+		m.takePair(x, Differs, true, "it names it, and the amounts differ by "+apart(m.lineAmount(x.line), m.postingAmount(x.posting)))
 	}
+}
+
+// singledOut is the one posting, of those of a line's amount within the days, whose
+// merchant is alike, if the line is the one for the posting, too.
+func (m *matcher) singledOut(i int) (posting int, ok bool) {
+	const most = 200 // of that many, a name does not single one out
+	alone := func(list []int, alike func(int) bool) (one int, ok bool) {
+		n := 0
+		for _, x := range list {
+			if alike(x) {
+				one = x
+				n++
+			}
+		}
+		return one, n == 1 && len(list) < most
+	}
+	posting, ok = alone(m.fitting(i, most), func(p int) bool { return m.names.alike(m.lines[i].name, m.postings[p].name) })
+	if !ok {
+		return 0, false
+	}
+	_, ok = alone(m.fitted(posting, most), func(l int) bool { return m.names.alike(m.lines[l].name, m.postings[posting].name) })
+	return posting, ok
 }
 
 // result puts together what was found, as the caller counts lines and postings.
 func (m *matcher) result() Result {
-	r := Result{Exceptions: m.exceptions()}
-	for _, x := range m.found {
-		y := Match{Rule: x.Rule, Suggested: x.Suggested, Reason: x.Reason}
-		for _, l := range x.Lines {
-			y.Lines = append(y.Lines, m.lineAt[l])
-		}
-		for _, p := range x.Postings {
-			y.Postings = append(y.Postings, m.postAt[p])
-		}
-		r.Matches = append(r.Matches, y)
+	r := Result{Exceptions: m.exceptions(), Matches: make([]Match, 0, len(m.found))}
+	first := make([]int32, len(m.postings)) // matches by their first posting, from 1
+	for i := range m.found {
+		first[slices.Min(m.found[i].Postings)] = int32(i + 1)
 	}
-	at := order(len(m.found), func(a, b int) int { return slices.Compare(m.found[a].Postings, m.found[b].Postings) })
-	sorted := make([]Match, len(at))
-	for i, x := range at {
-		sorted[i] = r.Matches[x]
+	for _, at := range first {
+		if at == 0 {
+			continue
+		}
+		x := m.found[at-1]
+		for i, l := range x.Lines {
+			x.Lines[i] = int(m.lineAt[l])
+		}
+		for i, p := range x.Postings {
+			x.Postings[i] = int(m.postAt[p])
+		}
+		r.Matches = append(r.Matches, x)
 	}
-	r.Matches = sorted
 	return r
 }
 

@@ -3,10 +3,9 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
-
-	"billsync/internal/bill"
 )
 
 // Limits of the search for sums.
@@ -16,13 +15,12 @@ const (
 	maxSolutions  = 50 // of one sum; with more, all that could be in one are in doubt
 )
 
-// A group is a side's open items of one currency and name, by day.
-type group struct {
-	currency, name string
-}
+// A group is a side's open entries of one currency and name, by day.
+type group struct{ currency, name int32 }
 
 // A grouping is one side by group, with the groups of the other side that are alike.
 type grouping struct {
+	side  []entry
 	of    map[group][]int
 	alike map[group][]group
 }
@@ -39,133 +37,129 @@ func (m *matcher) sums() {
 	lines, postings := m.groupings()
 	var all []solution
 	disputed := map[int]bool{} // lines; postings are counted below zero
-	for _, g := range sortedGroups(lines.of) {
+	for _, g := range m.sortedGroups(lines.of) {
 		if len(lines.alike[g]) == 0 {
 			continue
 		}
 		for _, i := range lines.of[g] {
 			l := &m.lines[i]
-			parts := m.parts(postings, lines.alike[g], l.Amount, l.Day+m.o.From, l.Day+m.o.To, m.posting)
-			all = append(all, m.choose(i, l.Amount, parts, m.posting, disputed, false)...)
+			parts := postings.parts(lines.alike[g], l, l.day+m.o.From, l.day+m.o.To)
+			all = append(all, m.choose(i, l, parts, m.postings, disputed, false)...)
 		}
 	}
-	for _, g := range sortedGroups(postings.of) {
+	for _, g := range m.sortedGroups(postings.of) {
 		if len(postings.alike[g]) == 0 {
 			continue
 		}
 		for _, i := range postings.of[g] {
 			p := &m.postings[i]
-			parts := m.parts(lines, postings.alike[g], p.Amount, p.Day-m.o.To, p.Day-m.o.From, m.line)
-			all = append(all, m.choose(i, p.Amount, parts, m.line, disputed, true)...)
+			parts := lines.parts(postings.alike[g], p, p.day-m.o.To, p.day-m.o.From)
+			all = append(all, m.choose(i, p, parts, m.lines, disputed, true)...)
 		}
 	}
 	all = append(all, m.bills(postings)...)
 	m.takeSums(all, disputed)
 }
 
-func (m *matcher) line(i int) item    { return item{m.lines[i].Amount, m.lines[i].Day} }
-func (m *matcher) posting(i int) item { return item{m.postings[i].Amount, m.postings[i].Day} }
-
-// groupings are the open items with a name, of both sides.
+// groupings are the open entries with a name, of both sides.
 func (m *matcher) groupings() (lines, postings grouping) {
-	lines, postings = grouping{map[group][]int{}, map[group][]group{}}, grouping{map[group][]int{}, map[group][]group{}}
+	lines, postings = grouping{m.lines, map[group][]int{}, map[group][]group{}}, grouping{m.postings, map[group][]int{}, map[group][]group{}}
 	for i := range m.lines {
-		if l := &m.lines[i]; m.freeLine(i) && l.Name != "" && !m.busyLine(i) {
-			g := group{l.Amount.Currency, l.Name}
+		if l := &m.lines[i]; m.freeLine(i) && l.name != 0 && !m.busyLine(i) {
+			g := group{l.currency, l.name}
 			lines.of[g] = append(lines.of[g], i)
 		}
 	}
 	first := map[string][]group{} // groups of lines by currency and how their names begin
-	for _, g := range sortedGroups(lines.of) {
-		for _, k := range begin(g) {
+	for _, g := range m.sortedGroups(lines.of) {
+		for _, k := range m.begin(g) {
 			first[k] = append(first[k], g)
 		}
 	}
+	if len(first) == 0 {
+		return lines, postings
+	}
 	for i := range m.postings {
 		p := &m.postings[i]
-		if !m.freePosting(i) || p.Name == "" {
+		if !m.freePosting(i) || p.name == 0 {
 			continue
 		}
-		g := group{p.Amount.Currency, p.Name}
-		if _, ok := postings.alike[g]; !ok {
-			postings.alike[g] = m.alikeGroups(g, first)
+		g := group{p.currency, p.name}
+		alike, ok := postings.alike[g]
+		if !ok {
+			alike = m.alikeGroups(g, first)
+			postings.alike[g] = alike
 		}
-		if len(postings.alike[g]) > 0 && !m.busyPosting(i) {
+		if len(alike) > 0 && !m.busyPosting(i) {
 			postings.of[g] = append(postings.of[g], i)
 		}
 	}
-	for _, g := range sortedGroups(postings.of) {
+	for _, g := range m.sortedGroups(postings.of) {
 		for _, h := range postings.alike[g] {
 			lines.alike[h] = append(lines.alike[h], g)
 		}
 	}
-	for _, list := range lines.of {
-		slices.SortFunc(list, func(a, b int) int {
-			return cmp.Or(cmp.Compare(m.lines[a].Day, m.lines[b].Day), cmp.Compare(a, b))
-		})
-	}
-	for _, list := range postings.of {
-		slices.SortFunc(list, func(a, b int) int {
-			return cmp.Or(cmp.Compare(m.postings[a].Day, m.postings[b].Day), cmp.Compare(a, b))
-		})
-	}
+	lines.sort()
+	postings.sort()
 	return lines, postings
+}
+
+// sort puts the entries of each group in the order of their days.
+func (g *grouping) sort() {
+	for _, list := range g.of {
+		slices.SortFunc(list, func(a, b int) int { return cmp.Or(cmp.Compare(g.side[a].day, g.side[b].day), cmp.Compare(a, b)) })
+	}
 }
 
 // alikeGroups are the groups of lines whose names are like that of a group of
 // postings.
 func (m *matcher) alikeGroups(g group, first map[string][]group) (out []group) {
-	for _, k := range begin(g) {
+	for _, k := range m.begin(g) {
 		for _, h := range first[k] {
 			if m.names.alike(g.name, h.name) && !slices.Contains(out, h) {
 				out = append(out, h)
 			}
 		}
 	}
-	slices.SortFunc(out, group.compare)
+	slices.SortFunc(out, m.compareGroups)
 	return out
 }
 
 // begin are keys of which two names that are alike have one in common, nearly
 // always: that spares comparing all names with all.
-func begin(g group) []string {
-	words := wordsOf(g.name)
+func (m *matcher) begin(g group) []string {
+	words, currency := wordsOf(m.names.text(g.name)), m.currencies.texts[g.currency]
 	if len(words) == 0 {
 		return nil
 	}
 	runes := []rune(words[0])
-	keys := []string{g.currency + " " + string(runes[:min(3, len(runes))])}
+	keys := []string{currency + " " + string(runes[:min(3, len(runes))])}
 	if last := words[len(words)-1]; len(words) > 1 && last != words[0] {
-		keys = append(keys, g.currency+" "+last)
+		keys = append(keys, currency+" "+last)
 	}
 	return keys
 }
 
-func (g group) compare(h group) int {
-	return cmp.Or(cmp.Compare(g.currency, h.currency), cmp.Compare(g.name, h.name))
+func (m *matcher) compareGroups(g, h group) int {
+	return cmp.Or(cmp.Compare(m.currencies.texts[g.currency], m.currencies.texts[h.currency]), cmp.Compare(m.names.text(g.name), m.names.text(h.name)))
 }
 
-func sortedGroups(of map[group][]int) []group {
-	all := make([]group, 0, len(of))
-	for g := range of {
-		all = append(all, g)
-	}
-	slices.SortFunc(all, group.compare)
-	return all
+func (m *matcher) sortedGroups(of map[group][]int) []group {
+	return slices.SortedFunc(maps.Keys(of), m.compareGroups)
 }
 
-// parts are the items of some groups that can be parts of a whole: within the days,
+// parts are the entries of some groups that can be parts of a whole: within the days,
 // of its sign, and smaller.
-func (m *matcher) parts(g grouping, groups []group, whole bill.Amount, from, to int32, of func(int) item) (out []int) {
+func (g *grouping) parts(groups []group, whole *entry, from, to int32) (out []int) {
 	for _, h := range groups {
 		list := g.of[h]
-		at := sort.Search(len(list), func(i int) bool { return of(list[i]).day >= from })
+		at := sort.Search(len(list), func(i int) bool { return g.side[list[i]].day >= from })
 		for _, i := range list[at:] {
-			x := of(i)
+			x := &g.side[i]
 			if x.day > to {
 				break
 			}
-			if (x.amount.Value < 0) == (whole.Value < 0) && x.amount.Value != 0 && magnitude(x.amount.Value) < magnitude(whole.Value) {
+			if (x.value < 0) == (whole.value < 0) && x.value != 0 && magnitude(x.value) < magnitude(whole.value) {
 				out = append(out, i)
 			}
 		}
@@ -175,30 +169,30 @@ func (m *matcher) parts(g grouping, groups []group, whole bill.Amount, from, to 
 
 // choose finds all ways in which some parts add up to a whole, which is a line or, if
 // posting is set, a posting. What is in doubt because there are too many is disputed.
-func (m *matcher) choose(whole int, amount bill.Amount, parts []int, of func(int) item, disputed map[int]bool, posting bool) (out []solution) {
+func (m *matcher) choose(whole int, sum *entry, parts []int, side []entry, disputed map[int]bool, posting bool) (out []solution) {
 	if len(parts) < 2 {
 		return nil
 	}
 	if len(parts) > maxCandidates {
-		if !reaches(amount, parts, of) {
+		if !reaches(sum.value, parts, side) {
 			return nil
 		}
 		if !posting && m.doubt[whole] == "" {
 			m.doubt[whole] = fmt.Sprintf("it may be a sum of several: %d postings could be parts of it, too many to try", len(parts))
 		}
 		// Nobody knows whether one of them belongs here, so none is matched elsewhere.
-		disputed[side(whole, posting)] = true
+		disputed[sided(whole, posting)] = true
 		for _, p := range parts {
-			disputed[side(p, !posting)] = true
+			disputed[sided(p, !posting)] = true
 		}
 		return nil
 	}
 	values := make([]uint64, len(parts))
 	slices.SortFunc(parts, func(a, b int) int {
-		return cmp.Or(cmp.Compare(magnitude(of(b).amount.Value), magnitude(of(a).amount.Value)), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(magnitude(side[b].value), magnitude(side[a].value)), cmp.Compare(a, b))
 	})
 	for i, p := range parts {
-		values[i] = magnitude(of(p).amount.Value)
+		values[i] = magnitude(side[p].value)
 	}
 	s := search{values: values, found: func(chosen []int) bool {
 		list := make([]int, len(chosen))
@@ -215,27 +209,27 @@ func (m *matcher) choose(whole int, amount bill.Amount, parts []int, of func(int
 		}
 		return len(out) <= maxSolutions
 	}}
-	s.run(0, magnitude(amount.Value))
+	s.run(0, magnitude(sum.value))
 	if len(out) > maxSolutions {
 		for _, p := range parts {
-			disputed[side(p, !posting)] = true
+			disputed[sided(p, !posting)] = true
 		}
 	}
 	return out
 }
 
 // reaches reports whether as many parts as a sum may have can be as much as a whole.
-func reaches(whole bill.Amount, parts []int, of func(int) item) bool {
+func reaches(whole int64, parts []int, side []entry) bool {
 	var largest [maxParts]uint64
 	for _, p := range parts {
-		v := magnitude(of(p).amount.Value)
+		v := magnitude(side[p].value)
 		for i := range largest {
 			if v > largest[i] {
 				v, largest[i] = largest[i], v
 			}
 		}
 	}
-	rest := magnitude(whole.Value)
+	rest := magnitude(whole)
 	for _, v := range largest {
 		if v >= rest {
 			return true
@@ -245,8 +239,8 @@ func reaches(whole bill.Amount, parts []int, of func(int) item) bool {
 	return false
 }
 
-// side numbers lines and postings apart: postings are below zero.
-func side(i int, posting bool) int {
+// sided numbers lines and postings apart: postings are below zero.
+func sided(i int, posting bool) int {
 	if posting {
 		return -1 - i
 	}
@@ -291,21 +285,26 @@ func (s *search) run(from int, rest uint64) bool {
 // bills finds lines that are what all open postings of a bill add up to, if some of
 // these are money out and some money in: a purchase less what came back of it.
 func (m *matcher) bills(postings grouping) (out []solution) {
-	of := map[int64][]int{}
+	var open []int
 	for _, list := range postings.of {
-		for _, p := range list {
-			of[m.postings[p].Bill] = append(of[m.postings[p].Bill], p)
-		}
+		open = append(open, list...)
 	}
-	for number, list := range of {
-		slices.Sort(list)
-		a, ok := m.mixed(list)
+	slices.Sort(open)
+	number := func(p int) int64 { return m.posted[m.postAt[p]].Bill }
+	for from, to := 0, 0; from < len(open); from = to {
+		for to = from + 1; to < len(open) && number(open[to]) == number(open[from]); to++ {
+		}
+		list := open[from:to:to]
+		sum, ok := m.mixed(list)
 		if !ok || len(list) > maxParts {
-			delete(of, number)
 			continue
 		}
-		for _, l := range m.lineBy[a] {
-			if i := int(l); m.freeLine(i) && m.lines[i].Name != "" && !m.busyLine(i) && m.fitsBill(i, list) && !m.refusedSum([]int{i}, list) {
+		amount, ok := m.amount[sum]
+		if !ok {
+			continue
+		}
+		for _, l := range m.lineBy.of(amount) {
+			if i := int(l); m.freeLine(i) && m.lines[i].name != 0 && !m.busyLine(i) && m.fitsBill(i, list) && !m.refusedSum([]int{i}, list) {
 				out = append(out, solution{[]int{i}, list})
 			}
 		}
@@ -315,13 +314,13 @@ func (m *matcher) bills(postings grouping) (out []solution) {
 }
 
 // mixed adds up postings of both signs and one currency.
-func (m *matcher) mixed(list []int) (sum bill.Amount, ok bool) {
-	sum.Currency = m.postings[list[0]].Amount.Currency
+func (m *matcher) mixed(list []int) (sum money, ok bool) {
+	sum.currency = m.postings[list[0]].currency
 	var in, spent bool
 	for _, p := range list {
-		a := m.postings[p].Amount
-		in, spent = in || a.Value > 0, spent || a.Value < 0
-		if sum.Value, ok = add(sum.Value, a.Value); !ok || a.Currency != sum.Currency {
+		x := &m.postings[p]
+		in, spent = in || x.value > 0, spent || x.value < 0
+		if sum.value, ok = add(sum.value, x.value); !ok || x.currency != sum.currency {
 			return sum, false
 		}
 	}
@@ -333,7 +332,7 @@ func (m *matcher) mixed(list []int) (sum bill.Amount, ok bool) {
 func (m *matcher) fitsBill(line int, list []int) bool {
 	l := &m.lines[line]
 	return slices.ContainsFunc(list, func(p int) bool {
-		return m.within(l, &m.postings[p]) && m.names.alike(l.Name, m.postings[p].Name)
+		return m.within(l, &m.postings[p]) && m.names.alike(l.name, m.postings[p].name)
 	})
 }
 
@@ -348,10 +347,10 @@ func (m *matcher) takeSums(all []solution, disputed map[int]bool) {
 	uses := map[int]int{}
 	each := func(s solution, fn func(key int)) {
 		for _, l := range s.lines {
-			fn(side(l, false))
+			fn(sided(l, false))
 		}
 		for _, p := range s.postings {
-			fn(side(p, true))
+			fn(sided(p, true))
 		}
 	}
 	for _, s := range all {

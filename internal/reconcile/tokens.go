@@ -1,6 +1,9 @@
 package reconcile
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // keyLength is how long the key is that the ids of a bill's postings begin with; see
 // books.Key.
@@ -13,32 +16,75 @@ const shortest = 6
 // line of the books: numbers of some length, and the first text, its reference, as a
 // whole.
 func Tokens(reference string, texts ...string) []string {
-	var out []string
-	seen := map[string]bool{}
-	keep := func(s string) {
-		if len(s) >= shortest && strings.ContainsAny(s, "0123456789") && !seen[s] {
-			seen[s] = true
-			out = append(out, s)
-		} else if key, _ := Key(s); key != "" && !seen[s] {
-			seen[s] = true
-			out = append(out, s)
+	var t tokens
+	t.keep(strings.TrimSpace(reference))
+	t.words(reference)
+	for _, text := range texts {
+		t.words(text)
+	}
+	return t.list
+}
+
+// tokens are texts, each once.
+type tokens struct {
+	list []string
+	seen map[string]bool // of many
+}
+
+// words keeps the words of a text.
+func (t *tokens) words(text string) {
+	for i := 0; i < len(text); i++ {
+		from := i
+		for i < len(text) && ofWord(text[i]) {
+			i++
+		}
+		if i > from {
+			t.keep(strings.Trim(text[from:i], "-_"))
 		}
 	}
-	keep(strings.TrimSpace(reference))
-	for _, text := range append([]string{reference}, texts...) {
-		for _, word := range strings.FieldsFunc(text, func(r rune) bool {
-			return !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r == '-' || r == '_')
-		}) {
-			keep(strings.Trim(word, "-_"))
+}
+
+func ofWord(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '-' || c == '_'
+}
+
+// keep keeps a text if it may name something.
+func (t *tokens) keep(s string) {
+	if len(s) < shortest || t.has(s) {
+		return
+	}
+	if !strings.ContainsAny(s, "0123456789") {
+		if key, _ := Key(s); key == "" {
+			return
 		}
 	}
-	return out
+	t.list = append(t.list, s)
+	if t.seen != nil {
+		t.seen[s] = true
+	}
+}
+
+func (t *tokens) has(s string) bool {
+	const few = 20
+	if len(t.list) < few {
+		return slices.Contains(t.list, s)
+	}
+	if t.seen == nil {
+		t.seen = map[string]bool{}
+		for _, x := range t.list {
+			t.seen[x] = true
+		}
+	}
+	return t.seen[s]
 }
 
 // Key takes the id of a line of the books apart: the key of its bill, and the whole
 // id if the text is more than the key. Both are empty if the text is no such id.
 func Key(text string) (key, whole string) {
-	text = strings.ToUpper(text)
+	if len(text) < keyLength {
+		return "", ""
+	}
+	text = strings.ToUpper(text) // which may be shorter
 	if len(text) < keyLength || strings.Trim(text[:keyLength], "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
 		return "", ""
 	}
