@@ -31,8 +31,28 @@ var (
 	errSerial    = errors.New("it is a day as spreadsheets count them: format the column as a date and save it anew, or save it as .xlsx")
 )
 
-// splitDate takes a date apart.
+// splitDate takes a date apart. A ledger has few days and many lines: what was taken
+// apart is remembered.
 func (r *reader) splitDate(text string) (written, error) {
+	if x, ok := r.known[text]; ok {
+		return x.written, x.err
+	}
+	w, err := r.partsOf(text)
+	const most = 10_000
+	if r.known == nil || len(r.known) == most {
+		r.known = map[string]splitText{}
+	}
+	r.known[text] = splitText{w, err}
+	return w, err
+}
+
+// A splitText is what came of taking a date apart.
+type splitText struct {
+	written
+	err error
+}
+
+func (r *reader) partsOf(text string) (written, error) {
 	if len(text) == len(time.DateOnly) && text[4] == '-' && text[7] == '-' { // as most are
 		if at, err := time.Parse(time.DateOnly, text); err == nil {
 			return day(at.Date())

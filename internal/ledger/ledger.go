@@ -200,6 +200,7 @@ type reader struct {
 	head      []string
 	where     [9]int // columns by field, counted from 1; 0: there is none
 	rows      []row
+	known     map[string]splitText // dates
 }
 
 // take takes a line of the file. The first that is not empty is the head.
@@ -263,7 +264,8 @@ func (r *reader) understand() error {
 		return err
 	}
 	r.b.DateFormat, r.b.DecimalMark = d, m
-	seen := map[string]int{}
+	seen := make(map[string]int32, len(r.rows))
+	r.b.Lines = make([]Line, 0, len(r.rows))
 	for i := range r.rows {
 		x := &r.rows[i]
 		if date := x.cell(Date); x.total && (date == "" || isTotal(date)) {
@@ -280,7 +282,7 @@ func (r *reader) understand() error {
 		seen[hash] = n + 1
 		l.Key = hash
 		if n > 0 {
-			l.Key += "-" + strconv.Itoa(n+1)
+			l.Key += "-" + strconv.Itoa(int(n)+1)
 		}
 		r.b.Lines = append(r.b.Lines, l)
 	}
@@ -377,7 +379,7 @@ func (r *reader) currency(text string) (string, error) {
 
 // hash identifies a line by what it says.
 func (l *Line) hash() string {
-	var text []byte
+	text := make([]byte, 0, 400)
 	for _, s := range []string{l.Date, strconv.FormatInt(l.Amount.Value, 10), l.Amount.Currency, l.Reference, l.Payee, l.Account, l.Description} {
 		text = strconv.AppendInt(text, int64(len(s)), 10)
 		text = append(append(text, ':'), s...)
