@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,11 @@ type LedgerLine struct {
 
 // A PostingKey identifies a posting.
 type PostingKey struct{ Bill, Line int64 }
+
+// Compare orders postings by their bills.
+func (k PostingKey) Compare(l PostingKey) int {
+	return cmp.Or(cmp.Compare(k.Bill, l.Bill), cmp.Compare(k.Line, l.Line))
+}
 
 // A Near is a posting that comes near a line.
 type Near struct {
@@ -155,12 +161,19 @@ func (t *Tx) LedgerMatches(ledger int64) (list []LedgerMatch, err error) {
 }
 
 func (t *Tx) matches(where string, args ...any) (list []LedgerMatch, err error) {
+	texts := map[string]string{} // most matches say the same
+	once := func(s string) string {
+		if _, ok := texts[s]; !ok {
+			texts[s] = s
+		}
+		return texts[s]
+	}
 	err = t.each("reading matches", `
 		SELECT m.match_id, m.state, m.rule, m.reason, i.ledger_line_id, i.bill_id, i.line, m.decided_by, m.note, m.decided_at
 		FROM matches m JOIN match_items i ON i.match_id = m.match_id WHERE `+where+` ORDER BY m.match_id, i.item`, args, func(row []driver.Value) error {
 		c := columns{row: row}
 		if id := c.int(0); len(list) == 0 || list[len(list)-1].ID != id {
-			list = append(list, LedgerMatch{ID: id, State: c.text(1), Rule: c.text(2), Reason: c.text(3), By: c.text(7), Note: c.text(8), DecidedAt: c.time(9)})
+			list = append(list, LedgerMatch{ID: id, State: once(c.text(1)), Rule: once(c.text(2)), Reason: once(c.text(3)), By: once(c.text(7)), Note: once(c.text(8)), DecidedAt: c.time(9)})
 		}
 		m := &list[len(list)-1]
 		if line := c.int(4); line != 0 {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -46,7 +47,7 @@ func (t *Tx) SaveReconciliation(r *Reconciliation, old []LedgerLine, now time.Ti
 			return err
 		}
 	}
-	before := map[int64]*LedgerLine{}
+	before := make(map[int64]*LedgerLine, len(old))
 	for i := range old {
 		before[old[i].ID] = &old[i]
 	}
@@ -55,12 +56,7 @@ func (t *Tx) SaveReconciliation(r *Reconciliation, old []LedgerLine, now time.Ti
 			return err
 		}
 	}
-	for i := range r.Matches {
-		if err := t.saveMatch(r, &r.Matches[i], now); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.saveMatches(r, text(now))
 }
 
 func (t *Tx) saveLedger(l *Ledger) error {
@@ -100,10 +96,7 @@ func (t *Tx) removeLine(id int64, now time.Time) error {
 func (t *Tx) saveLine(ledger int64, l, old *LedgerLine) (err error) {
 	switch {
 	case old == nil:
-		l.ID, err = t.insert("storing a line", `
-			INSERT INTO ledger_lines (ledger_id, line_key, line, ledger_date, amount, currency, reference, payee, ledger_account, description, open_code, open_reason)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, ledger, l.Key, l.Number, l.Date, l.Amount.Value, l.Amount.Currency,
-			orNull(l.Reference), orNull(l.Payee), orNull(l.LedgerAccount), orNull(l.Detail), orNull(l.OpenCode), orNull(l.OpenReason))
+		err = t.insertLine(ledger, l)
 	case old.Number != l.Number || old.OpenCode != l.OpenCode || old.OpenReason != l.OpenReason || old.Removed:
 		err = t.exec("storing a line", "UPDATE ledger_lines SET line = ?, open_code = ?, open_reason = ?, removed_at = NULL WHERE ledger_line_id = ?",
 			l.Number, orNull(l.OpenCode), orNull(l.OpenReason), l.ID)
@@ -125,16 +118,74 @@ func (t *Tx) saveLine(ledger int64, l, old *LedgerLine) (err error) {
 	return nil
 }
 
-func (t *Tx) saveMatch(r *Reconciliation, m *LedgerMatch, now time.Time) (err error) {
-	if m.ID != 0 {
-		return nil
-	}
-	m.ID, err = t.insert("storing a match", "INSERT INTO matches (ledger_id, state, rule, reason, made_at) VALUES (?, ?, ?, ?, ?)", r.Ledger.ID, m.State, m.Rule, m.Reason, text(now))
+// insertLine stores a new line.
+func (t *Tx) insertLine(ledger int64, l *LedgerLine) error {
+	d, err := t.direct(`
+		INSERT INTO ledger_lines (ledger_id, line_key, line, ledger_date, amount, currency, reference, payee, ledger_account, description, open_code, open_reason)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
-		return err
+		return fmt.Errorf("storing a line: %w", err)
 	}
+	d.begin()
+	d.value(ledger)
+	d.value(l.Key)
+	d.value(int64(l.Number))
+	d.often(l.Date)
+	d.value(l.Amount.Value)
+	d.often(l.Amount.Currency)
+	for _, s := range []string{l.Reference, l.Payee, l.LedgerAccount, l.Detail, l.OpenCode, l.OpenReason} {
+		d.often(s)
+	}
+	l.ID, err = t.added(d)
+	if err != nil {
+		return fmt.Errorf("storing a line: %w", err)
+	}
+	return nil
+}
+
+// added runs an INSERT with the arguments it has and returns the new row's key.
+func (t *Tx) added(d *direct) (int64, error) {
+	res, err := t.run(d)
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+// saveMatches stores the matches that are new.
+func (t *Tx) saveMatches(r *Reconciliation, at string) error {
+	match, err := t.direct("INSERT INTO matches (ledger_id, state, rule, reason, made_at) VALUES (?, ?, ?, ?, ?)")
+	if err != nil {
+		return fmt.Errorf("storing matches: %w", err)
+	}
+	item, err := t.direct("INSERT INTO match_items (match_id, item, ledger_line_id, bill_id, line) VALUES (?, ?, ?, ?, ?)")
+	if err != nil {
+		return fmt.Errorf("storing matches: %w", err)
+	}
+	for i := range r.Matches {
+		m := &r.Matches[i]
+		if m.ID != 0 {
+			continue
+		}
+		match.begin()
+		match.value(r.Ledger.ID)
+		for _, s := range []string{m.State, m.Rule, m.Reason, at} {
+			match.often(s)
+		}
+		if m.ID, err = t.added(match); err != nil {
+			return fmt.Errorf("storing a match: %w", err)
+		}
+		if err := t.saveItems(item, r, m); err != nil {
+			return fmt.Errorf("storing a match: %w", err)
+		}
+	}
+	return nil
+}
+
+// saveItems stores what is in a match, and gives its lines their ids.
+func (t *Tx) saveItems(d *direct, r *Reconciliation, m *LedgerMatch) error {
 	for i := range max(len(m.Lines), len(m.Postings)) {
-		var line, bill, posting any
+		var line, bill, posting driver.Value
 		if i < len(m.Lines) {
 			m.Lines[i] = r.Lines[m.Lines[i]].ID
 			line = m.Lines[i]
@@ -142,7 +193,11 @@ func (t *Tx) saveMatch(r *Reconciliation, m *LedgerMatch, now time.Time) (err er
 		if i < len(m.Postings) {
 			bill, posting = m.Postings[i].Bill, m.Postings[i].Line
 		}
-		if err := t.exec("storing a match", "INSERT INTO match_items (match_id, item, ledger_line_id, bill_id, line) VALUES (?, ?, ?, ?, ?)", m.ID, i+1, line, bill, posting); err != nil {
+		d.begin()
+		for _, v := range []driver.Value{m.ID, int64(i + 1), line, bill, posting} {
+			d.value(v)
+		}
+		if _, err := t.run(d); err != nil {
 			return err
 		}
 	}

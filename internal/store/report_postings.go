@@ -26,21 +26,34 @@ func (t *Tx) Postings(accounts []string, from, to string, fn func(*Posting) erro
 	if err != nil {
 		return err
 	}
-	return t.each("reading postings", `
+	return t.postings(postingsOf("", "FROM postings p JOIN bills b ON b.bill_id = p.bill_id",
+		"WHERE p.posting_date BETWEEN ?1 AND ?2 AND (?3 IS NULL OR b.account IN (SELECT value FROM json_each(?3)))",
+		"l.account, l.posting_date, l.bill_id, l.line"), []any{from, to, list}, fn)
+}
+
+// postingsOf is a query for Postings, of some tables, where something is the case and
+// in some order. What is asked for besides ends with a comma.
+func postingsOf(besides, from, where, order string) string {
+	return `
 		WITH lines AS (
-			SELECT p.line_id, p.kind, p.reason, p.posting_date, p.effect_date, p.amount, p.currency, p.bill_id, p.line, b.account, b.order_no, b.transaction_date,
+			SELECT ` + besides + ` p.line_id, p.kind, p.reason, p.posting_date, p.effect_date, p.amount, p.currency, p.bill_id, p.line, b.account, b.order_no, b.transaction_date,
 			       CASE WHEN k.bill_id IS NULL THEN b.merchant_name ELSE k.merchant_name END AS merchant_name,
 			       CASE WHEN k.bill_id IS NULL THEN b.asset_id ELSE k.asset_id END AS asset_id,
 			       CASE WHEN k.bill_id IS NULL THEN b.card_last4 ELSE k.card_last4 END AS card_last4,
 			       CASE WHEN k.bill_id IS NULL THEN b.budget_account_id ELSE k.budget_account_id END AS budget_account_id
-			FROM postings p JOIN bills b ON b.bill_id = p.bill_id
+			` + from + `
 			LEFT JOIN kept_labels k ON k.bill_id = p.bill_id AND k.line = p.line
-			WHERE p.posting_date BETWEEN ?1 AND ?2 AND (?3 IS NULL OR b.account IN (SELECT value FROM json_each(?3)))
+			` + where + `
 		)
 		SELECT l.line_id, l.kind, l.reason, l.posting_date, l.effect_date, l.amount, l.currency, l.bill_id, l.account, l.order_no, l.transaction_date,
 		       l.merchant_name, coalesce(m.merchant, l.merchant_name), l.asset_id, l.card_last4, l.budget_account_id, l.line
 		FROM lines l LEFT JOIN merchants m ON m.merchant_name = l.merchant_name
-		ORDER BY l.account, l.posting_date, l.bill_id, l.line`, []any{from, to, list}, func(row []driver.Value) error {
+		ORDER BY ` + order
+}
+
+// postings calls fn with what a query of postingsOf answers.
+func (t *Tx) postings(query string, args []any, fn func(*Posting) error) error {
+	return t.each("reading postings", query, args, func(row []driver.Value) error {
 		c := columns{row: row}
 		p := Posting{
 			LineID: c.text(0), Kind: c.text(1), Reason: c.text(2), Date: c.text(3), Effect: c.text(4),
