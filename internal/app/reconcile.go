@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -134,6 +135,7 @@ func (a *App) Reconcile(ctx context.Context, o ReconcileOptions, write func(*rep
 	if err := o.configure(a.cfg.Reconcile); err != nil {
 		return err
 	}
+	defer lean()()
 	data, err := readLedger(o.File)
 	if err != nil {
 		return err
@@ -197,6 +199,17 @@ func (o *ReconcileOptions) outside(b *ledger.Book) error {
 		"--from and --to say which days the ledger is about; its lines have to be of these"}
 }
 
+// lean keeps the garbage below what is in use until it is restored. Elsewhere that is
+// a few megabytes and some times as much does no harm; here it is a whole ledger.
+func lean() (restore func()) {
+	const percent = 60
+	was := debug.SetGCPercent(percent)
+	if was >= 0 && was < percent { // who runs the program wants it leaner still
+		debug.SetGCPercent(was)
+	}
+	return func() { debug.SetGCPercent(was) }
+}
+
 func readLedger(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -244,7 +257,7 @@ func (a *App) reconcile(ctx context.Context, o *ReconcileOptions, read *ledger.B
 		}
 	}
 	o.undone = r.save.Undone
-	return a.showLedger(ctx, o.Name, o, write)
+	return a.showReconciled(ctx, r, write)
 }
 
 // keepReconciled stores what matching came to.
@@ -262,9 +275,49 @@ func (a *App) keepReconciled(ctx context.Context, r *reconciling) error {
 	return withCode(err)
 }
 
-// showLedger reports a ledger as it is stored. The error is a Verdict if something is
-// left to a person.
+// showReconciled reports a ledger that was reconciled just now. What is stored of it
+// is in memory, unless somebody else has reconciled or decided since.
+func (a *App) showReconciled(ctx context.Context, r *reconciling, write func(*report.Report) error) error {
+	stored := r.save.Since
+	if r.changed {
+		stored++
+	}
+	return a.showOutcome(ctx, r.o, write, func(t *store.Tx) (*outcome, error) {
+		if now, err := t.Reconciled(); err != nil || now == stored {
+			return r.stands(), err
+		}
+		return ledgerOutcome(t, r.o.Name)
+	})
+}
+
+// showLedger reports a ledger as it is stored.
 func (a *App) showLedger(ctx context.Context, name string, o *ReconcileOptions, write func(*report.Report) error) error {
+	return a.showOutcome(ctx, o, write, func(t *store.Tx) (*outcome, error) { return ledgerOutcome(t, name) })
+}
+
+// ledgerOutcome reads a ledger as it is stored.
+func ledgerOutcome(t *store.Tx, name string) (*outcome, error) {
+	found, err := ledgerNamed(t, name)
+	if err != nil {
+		return nil, err
+	}
+	out := &outcome{ledger: found}
+	if out.lines, err = t.LedgerLines(found.ID); err != nil {
+		return nil, err
+	}
+	out.lines = slices.DeleteFunc(out.lines, func(l store.LedgerLine) bool {
+		if l.Removed {
+			out.removed = append(out.removed, l)
+		}
+		return l.Removed
+	})
+	out.matches, err = t.LedgerMatches(found.ID)
+	return out, err
+}
+
+// showOutcome reports a ledger as it is stored. The error is a Verdict if something is
+// left to a person.
+func (a *App) showOutcome(ctx context.Context, o *ReconcileOptions, write func(*report.Report) error, read func(*store.Tx) (*outcome, error)) error {
 	st, err := a.look(ctx)
 	if err != nil {
 		return err
@@ -272,25 +325,12 @@ func (a *App) showLedger(ctx context.Context, name string, o *ReconcileOptions, 
 	defer a.logged("closing the database", st.Close)
 	var left error
 	err = st.View(ctx, func(t *store.Tx) error {
-		found, err := ledgerNamed(t, name)
+		out, err := read(t)
 		if err != nil {
 			return err
 		}
-		out := &outcome{ledger: found}
-		if out.lines, err = t.LedgerLines(found.ID); err != nil {
-			return err
-		}
 		out.undone = o.undone
-		out.lines = slices.DeleteFunc(out.lines, func(l store.LedgerLine) bool {
-			if l.Removed {
-				out.removed = append(out.removed, l)
-			}
-			return l.Removed
-		})
-		if out.matches, err = t.LedgerMatches(found.ID); err != nil {
-			return err
-		}
-		b := &book{Tx: t, app: a, accounts: found.Accounts, madeAt: a.now()}
+		b := &book{Tx: t, app: a, accounts: out.ledger.Accounts, madeAt: a.now()}
 		err = a.writeReconciled(b, out, o, write)
 		left = out.left()
 		return err

@@ -15,50 +15,68 @@ import (
 // Lines that say the same are known by their count alone. If a file has fewer of them
 // than before, those go first about which nobody has decided: a person who takes a
 // line out that was booked twice does not take back what was confirmed of the other.
-func (r *reconciling) sameLines(matches []store.LedgerMatch) []store.LedgerLine {
-	stored := map[string][]*store.LedgerLine{} // by what they say
+func (r *reconciling) sameLines(matches []store.LedgerMatch) []sameLine {
+	stored := make(map[string][]int, len(r.old)) // by what they say
 	for i := range r.old {
 		says, _, _ := strings.Cut(r.old[i].Key, "-")
-		stored[says] = append(stored[says], &r.old[i])
+		stored[says] = append(stored[says], i)
 	}
-	alike := map[string][]int{}
+	alike := make(map[string][]int, len(r.book.Lines))
 	for i := range r.book.Lines {
 		says, _, _ := strings.Cut(r.book.Lines[i].Key, "-")
 		alike[says] = append(alike[says], i)
 	}
 	var decided map[int64]int // made when it is needed, which is seldom
-	same := make([]store.LedgerLine, len(r.book.Lines))
+	same := make([]sameLine, len(r.book.Lines))
 	for says, lines := range alike {
 		was := stored[says]
 		if len(was) > len(lines) {
 			if decided == nil {
 				decided = decidedLines(matches)
 			}
-			slices.SortFunc(was, func(a, b *store.LedgerLine) int {
-				return cmp.Or(cmp.Compare(rank(a, decided), rank(b, decided)), cmp.Compare(a.ID, b.ID))
+			slices.SortFunc(was, func(a, b int) int {
+				x, y := &r.old[a], &r.old[b]
+				return cmp.Or(cmp.Compare(rank(x, decided), rank(y, decided)), cmp.Compare(x.ID, y.ID))
 			})
 			was = was[:len(lines)]
 		}
-		slices.SortFunc(was, func(a, b *store.LedgerLine) int {
-			return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.ID, b.ID))
+		slices.SortFunc(was, func(a, b int) int {
+			x, y := &r.old[a], &r.old[b]
+			return cmp.Or(cmp.Compare(x.Number, y.Number), cmp.Compare(x.ID, y.ID))
 		})
-		used := map[string]bool{}
-		for _, l := range was {
-			used[l.Key] = true
+		if len(was) == 0 && len(lines) == 1 { // as most are at first
+			same[lines[0]] = sameLine{-1, says}
+			continue
 		}
+		var used map[string]bool // keys of these, made when there are further lines
+		k := 1
 		for n, i := range lines {
 			if n < len(was) {
-				same[i] = *was[n]
+				same[i].old = was[n]
 				continue
 			}
+			if used == nil {
+				used = make(map[string]bool, len(was))
+				for _, at := range was {
+					used[r.old[at].Key] = true
+				}
+			}
 			key := says
-			for k := 2; used[key]; k++ {
+			for used[key] {
+				k++ // those before are given out
 				key = fmt.Sprintf("%s-%d", says, k)
 			}
-			used[key], same[i].Key = true, key
+			same[i] = sameLine{-1, key}
+			used[key] = true
 		}
 	}
 	return same
+}
+
+// A sameLine is the stored line that a line of the file is, or the key of a new one.
+type sameLine struct {
+	old int // of r.old; -1: it is new
+	key string
 }
 
 // rank is which of lines that say the same are kept: the lower the rather.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -33,9 +34,12 @@ type reconciling struct {
 	lines    []reconcile.Line
 	lineOf   []int // of r.save.Lines, by engine's line
 	postings []reconcile.Posting
-	yuan     bool           // the ledger may write CNY for CNH
-	offshore map[int32]bool // postings that are in CNH then, by their place
-	at       map[store.PostingKey]int32
+	yuan     bool                       // the ledger may write CNY for CNH
+	offshore map[int32]bool             // postings that are in CNH then, by their place
+	at       map[store.PostingKey]int32 // those that lines name
+	days     dayNumbers
+	sideKeys []byte             // room for one
+	removed  []store.LedgerLine // that the file no longer has
 }
 
 // match finds out what is stored of the ledger, reads of the books what may belong to
@@ -52,11 +56,21 @@ func (r *reconciling) match(t *store.Tx) error {
 		return err
 	}
 	limits := r.o.match
-	limits.Refused = func(l, p int) bool { return len(r.refused) > 0 && r.refused[r.sideKey([]int{l}, []int{p})] }
+	limits.Refused = func(l, p int) bool { return len(r.refused) > 0 && r.refused[string(r.sideKey([]int{l}, []int{p}))] }
 	limits.RefusedSums = func(ls, ps []int) bool {
-		return r.mixes(ps) || len(r.refused) > 0 && r.refused[r.sideKey(ls, ps)]
+		return r.mixes(ps) || len(r.refused) > 0 && r.refused[string(r.sideKey(ls, ps))]
 	}
-	return r.settle(reconcile.Find(r.lines, r.postings, limits))
+	found := reconcile.Find(r.lines, r.postings, limits)
+	r.lines, r.at, r.name = nil, nil, nil // what follows needs the room
+	if err := r.settle(found); err != nil {
+		return err
+	}
+	r.postings, r.lineOf = nil, nil
+	r.removed = r.removedLines()
+	if !r.changed {
+		r.old = nil
+	}
+	return nil
 }
 
 // stored compares the ledger with what is stored of it.
@@ -113,22 +127,21 @@ func (r *reconciling) header() {
 // compare finds the lines that are stored already, and those that are no more.
 func (r *reconciling) compare(matches []store.LedgerMatch) {
 	same := r.sameLines(matches)
-	there := map[string]bool{}
+	there := make([]bool, len(r.old))
+	r.save.Lines = make([]store.LedgerLine, len(r.book.Lines))
 	for i := range r.book.Lines {
-		x := &r.book.Lines[i]
-		l := store.LedgerLine{Key: x.Key, Number: x.Number, Date: x.Date, Amount: x.Amount, Reference: x.Reference, Payee: x.Payee, LedgerAccount: x.Account, Detail: x.Description}
-		if was := same[i]; was.ID != 0 {
-			l.ID, l.Key = was.ID, was.Key
+		x, l := &r.book.Lines[i], &r.save.Lines[i]
+		*l = store.LedgerLine{Key: same[i].key, Number: x.Number, Date: x.Date, Amount: x.Amount, Reference: x.Reference, Payee: x.Payee, LedgerAccount: x.Account, Detail: x.Description}
+		if at := same[i].old; at >= 0 {
+			was := &r.old[at]
+			there[at], l.ID, l.Key = true, was.ID, was.Key
 			r.changed = r.changed || was.Removed || was.Number != l.Number
 		} else {
-			l.Key = was.Key
 			r.changed = true
 		}
-		there[l.Key] = true
-		r.save.Lines = append(r.save.Lines, l)
 	}
 	for i := range r.old {
-		if !r.old[i].Removed && !there[r.old[i].Key] {
+		if !r.old[i].Removed && !there[i] {
 			r.save.Gone = append(r.save.Gone, r.old[i].ID)
 			r.changed = true
 		}
@@ -139,14 +152,17 @@ func (r *reconciling) compare(matches []store.LedgerMatch) {
 // rules made is made again.
 func (r *reconciling) decisions(matches []store.LedgerMatch) {
 	r.matched, r.taken, r.refused = map[int]bool{}, map[store.PostingKey]string{}, map[string]bool{}
-	at := map[int64]int{}
+	if len(matches) == 0 {
+		return
+	}
+	at := make(map[int64]int, len(r.old))
 	for i := range r.save.Lines {
 		if id := r.save.Lines[i].ID; id != 0 {
 			at[id] = i
 		}
 	}
 	for i := range matches {
-		m := matches[i]
+		m := &matches[i]
 		lost := slices.ContainsFunc(m.Lines, func(id int64) bool { _, ok := at[id]; return !ok })
 		switch {
 		case m.State == store.MatchConfirmed && lost:
@@ -162,33 +178,58 @@ func (r *reconciling) decisions(matches []store.LedgerMatch) {
 		case m.State == store.MatchRejected:
 			r.refused[matchKey(m.Lines, m.Postings)] = true
 		}
-		r.kept = append(r.kept, m)
 	}
+	r.kept = matches
 }
 
 // matchKey identifies what belongs together.
 func matchKey(lines []int64, postings []store.PostingKey) string {
-	ls, ps := slices.Clone(lines), slices.Clone(postings)
-	slices.Sort(ls)
-	slices.SortFunc(ps, func(a, b store.PostingKey) int {
-		return slices.Compare([]int64{a.Bill, a.Line}, []int64{b.Bill, b.Line})
-	})
-	return fmt.Sprint(ls, ps)
+	return string(appendMatchKey(nil, lines, postings))
 }
 
-// sideKey is matchKey for lines and postings as the engine counts them. New lines
-// have no id, and no decisions.
-func (r *reconciling) sideKey(lines, postings []int) string {
-	var ls []int64
-	for _, l := range lines {
-		ls = append(ls, r.save.Lines[r.lineOf[l]].ID)
+func appendMatchKey(key []byte, lines []int64, postings []store.PostingKey) []byte {
+	if len(lines) > 1 {
+		lines = slices.Sorted(slices.Values(lines))
 	}
-	return matchKey(ls, r.keys(postings))
+	if len(postings) > 1 {
+		postings = slices.SortedFunc(slices.Values(postings), store.PostingKey.Compare)
+	}
+	for _, l := range lines {
+		key = binary.AppendVarint(key, l)
+	}
+	key = binary.AppendVarint(key, 0) // no line has this id
+	for _, p := range postings {
+		key = binary.AppendVarint(binary.AppendVarint(key, p.Bill), p.Line)
+	}
+	return key
 }
 
-func (r *reconciling) keys(postings []int) (out []store.PostingKey) {
+// sideKey is matchKey for lines and postings as the engine counts them, good until
+// the next one. New lines have no id, and no decisions.
+func (r *reconciling) sideKey(lines, postings []int) []byte {
+	ids, keys := make([]int64, 0, 5), make([]store.PostingKey, 0, 5) // as many as a match has
+	for _, l := range lines {
+		id := r.save.Lines[r.lineOf[l]].ID
+		if id == 0 {
+			return nil
+		}
+		ids = append(ids, id)
+	}
 	for _, p := range postings {
-		out = append(out, store.PostingKey{Bill: r.postings[p].Bill, Line: int64(r.postings[p].Line)})
+		keys = append(keys, r.key(p))
+	}
+	r.sideKeys = appendMatchKey(r.sideKeys[:0], ids, keys)
+	return r.sideKeys
+}
+
+func (r *reconciling) key(posting int) store.PostingKey {
+	return store.PostingKey{Bill: r.postings[posting].Bill, Line: int64(r.postings[posting].Line)}
+}
+
+func (r *reconciling) keys(postings []int) []store.PostingKey {
+	out := make([]store.PostingKey, 0, len(postings))
+	for _, p := range postings {
+		out = append(out, r.key(p))
 	}
 	return out
 }
@@ -206,35 +247,86 @@ func (r *reconciling) normal(raw string) string {
 	return name
 }
 
-// add takes a posting up, once, and returns its place.
+// add takes a posting up and returns its place.
 func (r *reconciling) add(b *store.BookLine) (int32, error) {
-	if at, ok := r.at[b.PostingKey]; ok {
-		return at, nil
-	}
-	day, err := dayNumber(b.Date)
+	day, err := r.days.of(b.Date)
 	if err != nil {
 		return -1, fmt.Errorf("the day of posting %d/%d: %w", b.Bill, b.Line, err)
 	}
 	at := int32(len(r.postings))
-	r.at[b.PostingKey] = at
 	if r.yuan && b.Amount.Currency == cnh {
 		r.offshore[at] = true
 	}
-	r.postings = append(r.postings, reconcile.Posting{Bill: b.Bill, Line: int32(b.Line), Day: day, Amount: r.seen(b.Amount), Name: r.normal(b.Merchant), Taken: r.taken[b.PostingKey]})
+	x := reconcile.Posting{Bill: b.Bill, Line: int32(b.Line), Day: day, Amount: r.seen(b.Amount), Name: r.normal(b.Merchant)}
+	if len(r.taken) > 0 {
+		x.Taken = r.taken[b.PostingKey]
+	}
+	r.postings = append(r.postings, x)
 	return at, nil
+}
+
+// dayNumbers remembers the day that it was asked for last: days come in crowds.
+type dayNumbers struct {
+	date string
+	day  int32
+}
+
+func (d *dayNumbers) of(date string) (day int32, err error) {
+	if date != d.date {
+		if day, err = dayNumber(date); err != nil {
+			return 0, err
+		}
+		d.date, d.day = date, day
+	}
+	return d.day, nil
+}
+
+// Tokens are what the lines' texts may name, with the lines that they are in.
+type tokens struct {
+	first         map[string]int32 // by token, of uses, from 1
+	uses          []use
+	keys          map[string]bool
+	numbers, asks []string // of orders and bills; of what ids of postings begin with
+}
+
+// A use is a line that has a token, and where its next one is, from 1.
+type use struct{ line, next int32 }
+
+// note notes a token of a line.
+func (x *tokens) note(token string, line int32) {
+	key, _ := reconcile.Key(token)
+	if key != "" {
+		token = strings.ToUpper(token)
+		if !x.keys[key] {
+			x.keys[key] = true
+			x.asks = append(x.asks, key)
+		}
+	}
+	next := x.first[token]
+	if next == 0 && key == "" {
+		x.numbers = append(x.numbers, token)
+	}
+	x.uses = append(x.uses, use{line, next})
+	x.first[token] = int32(len(x.uses))
+}
+
+// lines calls fn with the lines that have a token.
+func (x *tokens) lines(token string, fn func(line int32)) {
+	for at := x.first[token]; at != 0; at = x.uses[at-1].next {
+		fn(x.uses[at-1].line)
+	}
 }
 
 // named makes the lines for the engine, with what they name.
 func (r *reconciling) named(t *store.Tx) error {
-	users := map[string][]int32{} // lines by numbers in their texts
-	var numbers, keys []string
-	asked := map[string]bool{}
+	x := tokens{first: map[string]int32{}, keys: map[string]bool{}}
+	r.lines, r.lineOf = make([]reconcile.Line, 0, len(r.save.Lines)), make([]int, 0, len(r.save.Lines))
 	for i := range r.save.Lines {
 		l := &r.save.Lines[i]
 		if r.matched[i] {
 			continue
 		}
-		day, err := dayNumber(l.Date)
+		day, err := r.days.of(l.Date)
 		if err != nil {
 			return fmt.Errorf("the day of line %d: %w", l.Number, err)
 		}
@@ -246,31 +338,21 @@ func (r *reconciling) named(t *store.Tx) error {
 		r.lines = append(r.lines, reconcile.Line{Key: l.Key, Number: l.Number, Day: day, Amount: l.Amount, Name: r.normal(payee)})
 		r.lineOf = append(r.lineOf, i)
 		for _, token := range reconcile.Tokens(l.Reference, l.Detail) {
-			if key, _ := reconcile.Key(token); key != "" {
-				if !asked[key] {
-					asked[key] = true
-					keys = append(keys, key)
-				}
-				token = strings.ToUpper(token)
-			} else if !asked[token] {
-				asked[token] = true
-				numbers = append(numbers, token)
-			}
-			users[token] = append(users[token], at)
+			x.note(token, at)
 		}
 	}
-	return t.NamedPostings(r.o.Accounts, numbers, keys, func(b *store.BookLine) error {
-		at, err := r.add(b)
-		if err != nil {
-			return err
-		}
-		for _, l := range users[b.Token] {
-			r.lines[l].Named = append(r.lines[l].Named, at)
-		}
-		if b.LineID != b.Token {
-			for _, l := range users[b.LineID] {
-				r.lines[l].Named, r.lines[l].Exact = append(r.lines[l].Named, at), true
+	return t.NamedPostings(r.o.Accounts, x.numbers, x.asks, func(b *store.BookLine) error {
+		at, ok := r.at[b.PostingKey]
+		if !ok {
+			var err error
+			if at, err = r.add(b); err != nil {
+				return err
 			}
+			r.at[b.PostingKey] = at
+		}
+		x.lines(b.Token, func(l int32) { r.lines[l].Named = append(r.lines[l].Named, at) })
+		if b.LineID != b.Token {
+			x.lines(b.LineID, func(l int32) { r.lines[l].Named, r.lines[l].Exact = append(r.lines[l].Named, at), true })
 		}
 		return nil
 	})
@@ -309,6 +391,9 @@ func (r *reconciling) nearby(t *store.Tx) error {
 			to = days[i] + after
 		}
 		err := t.BookLines(r.o.Accounts, dayText(from), dayText(to), list, func(b *store.BookLine) error {
+			if _, ok := r.at[b.PostingKey]; ok {
+				return nil
+			}
 			_, err := r.add(b)
 			return err
 		})
@@ -321,32 +406,36 @@ func (r *reconciling) nearby(t *store.Tx) error {
 
 // settle compares what the engine found with what is stored.
 func (r *reconciling) settle(found reconcile.Result) error {
-	old := map[string]int{} // matches by rules, of r.kept
+	old := make(map[string]int, len(r.kept)) // matches by rules, of r.kept
 	for i := range r.kept {
-		if m := &r.kept[i]; m.State == store.MatchMade || m.State == store.MatchSuggested {
-			old[m.State+m.Rule+m.Reason+matchKey(m.Lines, m.Postings)] = i
+		if m := &r.kept[i]; byRule(m) {
+			old[matchKey(m.Lines, m.Postings)] = i
 		}
 	}
-	stays := map[int]bool{}
+	stays := make([]bool, len(r.kept))
 	for _, x := range found.Matches {
 		m := store.LedgerMatch{State: store.MatchMade, Rule: string(x.Rule), Reason: x.Reason + r.booked(x.Postings), Postings: r.keys(x.Postings)}
 		if x.Suggested {
 			m.State = store.MatchSuggested
 		}
-		var ids []int64
+		m.Lines = make([]int64, 0, len(x.Lines))
+		ids := make([]int64, 0, 5)
 		for _, l := range x.Lines {
 			ids = append(ids, r.save.Lines[r.lineOf[l]].ID)
 			m.Lines = append(m.Lines, int64(r.lineOf[l]))
 		}
-		if i, ok := old[m.State+m.Rule+m.Reason+matchKey(ids, m.Postings)]; ok && !slices.Contains(ids, 0) {
-			stays[i] = true
-			continue
+		if len(old) > 0 && !slices.Contains(ids, 0) {
+			r.sideKeys = appendMatchKey(r.sideKeys[:0], ids, m.Postings)
+			if i, ok := old[string(r.sideKeys)]; ok && r.kept[i].State == m.State && r.kept[i].Rule == m.Rule && r.kept[i].Reason == m.Reason {
+				stays[i] = true
+				continue
+			}
 		}
 		r.save.Matches = append(r.save.Matches, m)
 	}
-	var kept []store.LedgerMatch
+	kept := r.kept[:0]
 	for i := range r.kept {
-		if m := &r.kept[i]; !stays[i] && (m.State == store.MatchMade || m.State == store.MatchSuggested) {
+		if m := &r.kept[i]; !stays[i] && byRule(m) {
 			r.save.Dropped = append(r.save.Dropped, m.ID)
 			continue
 		}
@@ -358,7 +447,7 @@ func (r *reconciling) settle(found reconcile.Result) error {
 		l := &r.save.Lines[r.lineOf[x.Line]]
 		l.OpenCode, l.OpenReason = string(x.Code), x.Reason
 		for _, c := range x.Candidates {
-			l.Near = append(l.Near, store.Near{PostingKey: r.keys([]int{c.Posting})[0], Reason: c.Reason + r.booked([]int{c.Posting})})
+			l.Near = append(l.Near, store.Near{PostingKey: r.key(c.Posting), Reason: c.Reason + r.booked([]int{c.Posting})})
 		}
 	}
 	r.openChanged()
@@ -368,9 +457,17 @@ func (r *reconciling) settle(found reconcile.Result) error {
 	return nil
 }
 
+// byRule reports whether a match was made by a rule, and nobody has decided about it.
+func byRule(m *store.LedgerMatch) bool {
+	return m.State == store.MatchMade || m.State == store.MatchSuggested
+}
+
 // openChanged notes whether why lines are open differs from what is stored.
 func (r *reconciling) openChanged() {
-	old := map[int64]*store.LedgerLine{}
+	if r.changed {
+		return
+	}
+	old := make(map[int64]*store.LedgerLine, len(r.old))
 	for i := range r.old {
 		old[r.old[i].ID] = &r.old[i]
 	}
@@ -384,29 +481,43 @@ func (r *reconciling) openChanged() {
 
 // outcome is what would be stored, for a preview.
 func (r *reconciling) outcome() *outcome {
-	out := &outcome{ledger: r.save.Ledger, preview: r.book, matches: slices.Clone(r.kept), undone: r.save.Undone}
-	there := map[int64]bool{}
+	for i := range r.save.Lines {
+		if l := &r.save.Lines[i]; l.ID == 0 {
+			l.ID = -1 - int64(i) // for the time being
+		}
+	}
+	for i := range r.save.Matches {
+		lines := r.save.Matches[i].Lines
+		for n, at := range lines {
+			lines[n] = r.save.Lines[at].ID
+		}
+	}
+	x := r.stands()
+	x.preview = r.book
+	return x
+}
+
+// stands is what is stored, once it is. What is new has its ids by then.
+func (r *reconciling) stands() *outcome {
+	return &outcome{
+		ledger: r.save.Ledger, lines: r.save.Lines, matches: append(slices.Clip(r.kept), r.save.Matches...), removed: r.removed, undone: r.save.Undone,
+	}
+}
+
+// removedLines are the stored lines that the file no longer has.
+func (r *reconciling) removedLines() (list []store.LedgerLine) {
+	if len(r.save.Gone) == 0 && !slices.ContainsFunc(r.old, func(l store.LedgerLine) bool { return l.Removed }) {
+		return nil
+	}
+	there := make(map[int64]bool, len(r.save.Lines))
 	for i := range r.save.Lines {
 		there[r.save.Lines[i].ID] = true
 	}
 	for _, l := range r.old {
 		if !there[l.ID] {
 			l.OpenCode = ""
-			out.removed = append(out.removed, l)
+			list = append(list, l)
 		}
 	}
-	out.lines = slices.Clone(r.save.Lines)
-	for i := range out.lines {
-		if out.lines[i].ID == 0 {
-			out.lines[i].ID = -1 - int64(i) // for the time being
-		}
-	}
-	for _, m := range r.save.Matches {
-		m.Lines = slices.Clone(m.Lines)
-		for i, at := range m.Lines {
-			m.Lines[i] = out.lines[at].ID
-		}
-		out.matches = append(out.matches, m)
-	}
-	return out
+	return list
 }

@@ -27,6 +27,7 @@ type outcome struct {
 
 	suggested, openLines, openPostings int64
 	used                               map[store.PostingKey]bool // postings in matches of any ledger
+	unmatched                          []store.PostingKey        // postings of the ledger's days that are not, by day
 	byLine                             map[int64]*store.LedgerLine
 }
 
@@ -340,21 +341,18 @@ func (b *book) postingSums(x *outcome, of func(state, rule, currency string) *re
 		default:
 			at = reconciledKey{openWord, "", a.Currency}
 			x.openPostings++
+			x.unmatched = append(x.unmatched, k)
 		}
 		return of(at.state, at.rule, a.Currency).post(a.Value)
 	}
 	if x.ledger.To == "" {
 		return nil
 	}
-	err := b.BookLines(x.ledger.Accounts, x.ledger.From, x.ledger.To, nil, func(l *store.BookLine) error {
-		return take(l.PostingKey, l.Amount)
-	})
+	err := b.BookAmounts(x.ledger.Accounts, x.ledger.From, x.ledger.To, take)
 	if err != nil {
 		return err
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(where), func(a, b store.PostingKey) int {
-		return cmp.Or(cmp.Compare(a.Bill, b.Bill), cmp.Compare(a.Line, b.Line))
-	}) {
+	for _, k := range slices.SortedFunc(maps.Keys(where), store.PostingKey.Compare) {
 		p, err := b.PostingOf(k)
 		if err != nil {
 			return err
@@ -492,10 +490,7 @@ func (b *book) openPostings(x *outcome) (report.Part, error) {
 			if x.ledger.To == "" {
 				return nil
 			}
-			return b.Postings(x.ledger.Accounts, x.ledger.From, x.ledger.To, func(p *store.Posting) error {
-				if x.used[store.PostingKey{Bill: p.BillID, Line: p.Line}] {
-					return nil
-				}
+			return b.PostingsOf(x.unmatched, func(p *store.Posting) error {
 				code, reason, err := w.why(p)
 				if err != nil {
 					return err
