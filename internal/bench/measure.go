@@ -97,6 +97,7 @@ type bench struct {
 	mostPart int     // bills of a part
 	mostSize int64   // bytes
 	books    booksSample
+	ledger   ledgerSample
 }
 
 // A round is what was measured in turn.
@@ -485,7 +486,7 @@ func (b *bench) grow(ctx context.Context) (err error) {
 		return err
 	}
 	b.manyTook = time.Since(begun)
-	perBill = 1.25 * b.manyTook.Seconds() / float64(bills)
+	perBill = 1.35 * b.manyTook.Seconds() / float64(bills)
 	bills = b.fitting("the long load", b.size.most, perBill, 1)
 	b.mostPart = bills / 8
 	b.most, b.mostPace, err = b.loadMany(ctx, bills, b.mostPart)
@@ -530,6 +531,10 @@ func (b *bench) loadMany(ctx context.Context, bills, part int) (got sample, pace
 		}
 		b.tell("the books of %d bills", bills)
 		if b.books, err = s.books(ctx); err != nil {
+			return got, 0, err
+		}
+		b.tell("a ledger of %d lines", bills/ledgerShare)
+		if b.ledger, err = s.reconcile(ctx, bills); err != nil {
 			return got, 0, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 
 	"billsync/internal/app"
 	"billsync/internal/config"
+	reports "billsync/internal/report"
 
 	"github.com/rs/zerolog"
 )
@@ -127,6 +129,8 @@ func TestWholeRun(t *testing.T) {
 		t.Errorf("pace: %v", err)
 	}
 
+	w.reconciles(t, bills)
+
 	loop, err := plainLoop(t.Context(), w.database(), filepath.Join(w.dir, "loop.db"))
 	if err != nil || loop.Rows != bills || loop.First.CPU <= 0 || loop.Same.CPU <= 0 || loop.Bytes == 0 {
 		t.Errorf("plainLoop = %+v, %v", loop, err)
@@ -158,6 +162,37 @@ func TestWholeRun(t *testing.T) {
 		}
 	}
 	same(t, "the script's", w.database(), task.Database)
+}
+
+// reconciles tries the ledgers and the join that syncer is compared with.
+func (w *world) reconciles(t *testing.T, bills int) {
+	t.Helper()
+	lines, err := w.ledgers(t.Context(), bills/ledgerShare)
+	if err != nil || lines != bills/ledgerShare {
+		t.Fatalf("ledgers = %d, %v", lines, err)
+	}
+	if u, matched, err := w.plainJoin(t.Context()); err != nil || matched != lines || u.CPU <= 0 {
+		t.Errorf("plainJoin = %+v, %d, %v, want %d matches", u, matched, err, lines)
+	}
+	cfg, err := config.Load(config.Options{Path: filepath.Join(w.dir, "config.toml"), Environ: nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := app.New(cfg, app.Options{Log: zerolog.Nop()})
+	defer a.Close()
+	for name, least := range map[string]int{namedLedger: lines, unnamedLedger: lines / 2} {
+		err := a.Reconcile(t.Context(), app.ReconcileOptions{File: w.ledger(name)}, func(*reports.Report) error { return nil })
+		var left *app.Verdict
+		if err != nil && !errors.As(err, &left) {
+			t.Errorf("reconciling %s: %v", name, err)
+		}
+		if err := w.forget(t.Context(), name, lines+1); err == nil {
+			t.Errorf("more lines of ledger %s are matched than it has", name)
+		}
+		if err := w.forget(t.Context(), name, least); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // same compares what all programs must store of a bill.
