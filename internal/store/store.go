@@ -89,7 +89,9 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 			return nil, err
 		}
 	}
-	rw, err := sqlx.Open("sqlite3", dsn(path, "_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=5000&_txlock=immediate&_cache_size=-32768"))
+	// Others hold the database for moments, but for what came of a ledger with 200,000
+	// lines, which is stored at once: 4 seconds, or more on a busy machine.
+	rw, err := sqlx.Open("sqlite3", dsn(path, "_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=15000&_txlock=immediate&_cache_size=-32768"))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
@@ -320,7 +322,7 @@ func (s *Store) readBack(ctx context.Context) error {
 	for _, p := range []struct {
 		name string
 		want string
-	}{{"journal_mode", "wal"}, {"synchronous", "1"}, {"foreign_keys", "1"}, {"busy_timeout", "5000"}} {
+	}{{"journal_mode", "wal"}, {"synchronous", "1"}, {"foreign_keys", "1"}, {"busy_timeout", "15000"}} {
 		var got string
 		if err := s.conn.GetContext(ctx, &got, "PRAGMA "+p.name); err != nil {
 			return err
