@@ -32,8 +32,8 @@ BESIDE := 'Daemon|Notified|Notifications|Inbox|Stopped|Beside|Together|Reader|Lo
 
 test: ## all tests, with the race detector where it matters, and 100 random stories
 	RAPID_CHECKS=25 go test -race -timeout 15m $$(go list ./... | grep -vE '/(internal|cmd)/syncer$$')
-	go test -race -run $(BESIDE) ./cmd/syncer
-	go test -skip $(BESIDE) ./cmd/syncer
+	go test -race -parallel 4 -run $(BESIDE) ./cmd/syncer
+	go test -parallel 3 -skip $(BESIDE) ./cmd/syncer
 	go test ./internal/syncer
 	go test ./internal/soak -count=1 -run TestModel -seeds 100 -budget 40s -v
 
