@@ -17,7 +17,13 @@ import (
 
 // Free reports with a UsageError that a file may not be written, because it is
 // there already or a folder.
-func Free(path string, force bool) error { return free(path, force) }
+// Its folder may be made later.
+func Free(path string, force bool) error {
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return free(path, force)
+}
 
 // Files are files that are made in a folder of their own, beside their place, and
 // put there when all of them are whole and on the disk: no name ever stands for
