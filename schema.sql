@@ -637,7 +637,7 @@ CREATE TABLE ledgers (
 
 -- Their lines.
 CREATE TABLE ledger_lines (
-    ledger_line_id INTEGER PRIMARY KEY,
+    ledger_line_id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again: people name it
     ledger_id      INTEGER NOT NULL REFERENCES ledgers (ledger_id),
     line_key       TEXT NOT NULL,            -- of all that the line says, and how many alike are before it
     line           INTEGER NOT NULL,         -- in the file, the head included

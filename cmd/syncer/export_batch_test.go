@@ -354,3 +354,31 @@ func TestExportDryAfterAnInterruption(t *testing.T) {
 		}
 	}
 }
+
+// An export that is refused notes no batch, and a report that cannot be written stores
+// nothing.
+func TestExportRefusedNotesNothing(t *testing.T) {
+	t.Parallel()
+	d := newDiary(t)
+	d.written()
+	there, folder := filepath.Join(d.dir, "all.beancount"), filepath.Join(d.dir, "no", "folder")
+	put(t, there, []byte("mine"))
+	for _, args := range []string{
+		"beancount --new -o " + there, "ofx --new -o " + folder, "ofx --new -o " + filepath.Join(there, "x"), "ofx --new -o " + filepath.Join(d.dir, "one.ofx"),
+	} {
+		if out, errout, code := d.ask(append([]string{"export"}, strings.Fields(args)...)...); code != exitUsage || out != "" || strings.Count(errout, "\n") > 2 {
+			t.Errorf("%s ends with %d and says %s%s", args, code, out, errout)
+		}
+	}
+	if out, _, _ := d.ask("export", "--list"); !strings.HasPrefix(out, "no export is remembered") {
+		t.Errorf("then there is %s", out)
+	}
+	ledger := filepath.Join(d.dir, "may.csv")
+	put(t, ledger, []byte("Date,Amount,Currency\n2026-05-03,-5.00,USD\n"))
+	if _, errout, code := d.ask("reconcile", "--ledger", ledger, "--xlsx", filepath.Join(folder, "x.xlsx")); code != exitUsage {
+		t.Errorf("reconcile ends with %d and says %s", code, errout)
+	}
+	if _, errout, code := d.ask("reconcile", "show"); code != exitUsage || !strings.Contains(errout, "no ledger was reconciled yet") {
+		t.Errorf("then show ends with %d and says %s", code, errout)
+	}
+}

@@ -269,6 +269,8 @@ func TestReconcileForget(t *testing.T) {
 	wrong := filepath.Join(dir, "may (1).csv")
 	put(t, wrong, []byte(readFile(t, ledger)))
 	reconciled(t, dir, exitIncomplete, "--ledger", wrong)
+	says(t, "the same file", reconciled(t, dir, exitUsage, "--ledger", ledger), `may.csv is known already, as ledger may (1)`+"\n"+`hint: --name "may (1)" imports it again`)
+	put(t, ledger, []byte(readFile(t, ledger)+"\n")) // not the same file, though it says the same
 	taken := reconciled(t, dir, exitIncomplete, "--ledger", ledger)
 	says(t, "a second ledger of the same", taken, "matched with a line of ledger may (1)")
 	before := asked(t, dir, all)
@@ -295,5 +297,60 @@ func TestReconcileForget(t *testing.T) {
 	says(t, "show", reconciled(t, dir, exitDone, "show", "may", "--part", "rejected"), "withdrawn")
 	if got := asked(t, dir, states); got != "reference|withdrawn|1" {
 		t.Errorf("then matches are %s", got)
+	}
+}
+
+// What is said right after an import is what is stored: also of lines that take the
+// place of others.
+func TestReconcileSaysWhatIsStored(t *testing.T) {
+	t.Parallel()
+	k, dir := newBookkeeper(t)
+	k.bill("main", "2026-05-03 02:00", "SUCCESS", "Alpha", "", "500 USD", "500 USD", "", nil)
+	k.bill("main", "2026-05-04 02:00", "SUCCESS", "Bravo", "", "900 USD", "900 USD", "", nil)
+	const head, alpha = "Date,Amount,Currency,Payee\n", "2026-05-03,-5.00,USD,Alpha\n"
+	path := filepath.Join(dir, "may.csv")
+	for _, x := range []struct {
+		last string
+		code int
+	}{
+		{"2026-05-04,-90.00,USD,Typo\n", exitIncomplete}, {"2026-05-04,-9.00,USD,Bravo\n", exitDone}, {"2026-05-04,-77.00,USD,Other\n", exitIncomplete}, {"", exitDone},
+	} {
+		for _, part := range []string{"summary", "matches", "open_ledger", "open_postings"} {
+			put(t, path, []byte(head+alpha+"2026-05-05,-1.00,USD,Before\n"))
+			reconciled(t, dir, exitIncomplete, "--ledger", path)
+			put(t, path, []byte(head+alpha+x.last))
+			said := reconciled(t, dir, x.code, "--ledger", path, "--csv", "--part", part)
+			if shown := reconciled(t, dir, exitDone, "show", "--csv", "--part", part); !strings.Contains(said, shown) {
+				t.Errorf("after %q the part %s is said to be\n%s\nand is\n%s", x.last, part, said, shown)
+			}
+		}
+	}
+}
+
+// A line that is gone does not take the place of one that says the same and is there,
+// whatever was decided about it.
+func TestReconcileTwinsStay(t *testing.T) {
+	t.Parallel()
+	k, dir := newBookkeeper(t)
+	k.bill("main", "2026-05-03 02:00", "SUCCESS", "Alpha", "", "500 USD", "500 USD", "", nil)
+	k.bill("main", "2026-05-03 03:00", "SUCCESS", "Bravo", "", "500 USD", "500 USD", "", nil)
+	const head, z = "Date,Amount,Currency,Payee\n", "2026-05-03,-5.00,USD,Shop\n"
+	path := filepath.Join(dir, "may.csv")
+	put(t, path, []byte(head+z+z))
+	reconciled(t, dir, exitIncomplete, "--ledger", path)
+	decide := func(args ...string) { reconciled(t, dir, exitDone, append(args, "--by", "Ann", "--note", "x")...) }
+	postings := strings.Fields(asked(t, dir, "SELECT group_concat(line_id, ' ') FROM (SELECT line_id FROM postings ORDER BY bill_id)"))
+	decide("match", "2", postings[0])
+	decide("reject", asked(t, dir, "SELECT max(match_id) FROM matches"))
+	decide("match", "3", postings[1])
+	last := asked(t, dir, "SELECT max(match_id) FROM matches")
+	put(t, path, []byte(head+z))
+	reconciled(t, dir, exitIncomplete, "--ledger", path)
+	decide("reject", last)
+	const there = "SELECT group_concat(ledger_line_id) FROM ledger_lines WHERE removed_at IS NULL"
+	before := asked(t, dir, there)
+	reconciled(t, dir, exitIncomplete, "--ledger", path)
+	if got := asked(t, dir, there); got != before {
+		t.Errorf("the same file has the lines %s now, and had %s", got, before)
 	}
 }

@@ -51,7 +51,11 @@ func (g *globals) reportApp(cmd *cobra.Command, o *report.Output) (*app.App, *co
 	if err != nil || o.XLSX == "" {
 		return a, cfg, err
 	}
-	if err := a.Spare(o.XLSX); err != nil {
+	err = a.Spare(o.XLSX)
+	if err == nil {
+		err = report.Writable(o.XLSX)
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, a.Close())
 	}
 	return a, cfg, nil

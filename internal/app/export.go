@@ -360,10 +360,7 @@ func (x *exporter) books(t *store.Tx, w io.Writer) error {
 
 // inFiles has files made for a folder, and puts them there.
 func (x *exporter) inFiles(dir string, fill func(*report.Files) error) (err error) {
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return &InputError{err.Error(), "name a file or a folder in a folder that is there and can be written"}
-	}
-	files, err := report.NewFiles(dir)
+	files, err := x.begin(dir)
 	if err != nil {
 		return err
 	}
@@ -378,6 +375,14 @@ func (x *exporter) inFiles(dir string, fill func(*report.Files) error) (err erro
 		return err
 	}
 	return files.Place()
+}
+
+// begin makes the folder, if it is not there, and begins files for it.
+func (x *exporter) begin(dir string) (*report.Files, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, &InputError{err.Error(), "name a file or a folder in a folder that is there and can be written"}
+	}
+	return report.NewFiles(dir)
 }
 
 // foresee tells what would be written.

@@ -135,8 +135,10 @@ func (x *exporter) newBatch(ctx context.Context, st *store.Store) (*store.Export
 			if err := x.fits(t); err != nil {
 				return err
 			}
-			some, err = t.ExportsAny(&x.choice)
-			return err
+			if some, err = t.ExportsAny(&x.choice); err != nil || !some {
+				return err
+			}
+			return x.placeable(t)
 		}
 		if err := x.plan(t); err != nil {
 			return err
@@ -150,6 +152,28 @@ func (x *exporter) newBatch(ctx context.Context, st *store.Store) (*store.Export
 	return &store.ExportBatch{
 		Target: x.o.Target, Format: x.o.Format, State: store.ExportChoosing, CreatedAt: x.app.now(), Filter: x.choice.ExportFilter, Options: options,
 	}, err
+}
+
+// placeable makes sure, before a batch is noted, that its files can be put where they
+// are wanted: what is refused changes nothing.
+func (x *exporter) placeable(t *store.Tx) error {
+	if err := x.free(); err != nil {
+		return err
+	}
+	dir, single := x.place()
+	if x.single = single; single && !x.layout.Whole {
+		if err := x.plan(t); err != nil {
+			return err
+		}
+		if _, err := x.parts(); err != nil {
+			return err
+		}
+	}
+	files, err := x.begin(dir)
+	if err != nil {
+		return err
+	}
+	return files.Close()
 }
 
 // fits makes sure that the format can write the currencies there are. What the target

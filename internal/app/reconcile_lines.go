@@ -81,11 +81,11 @@ type sameLine struct {
 
 // rank is which of lines that say the same are kept: the lower the rather.
 func rank(l *store.LedgerLine, decided map[int64]int) int {
+	if l.Removed { // what was decided about it, it keeps
+		return 3
+	}
 	if n, ok := decided[l.ID]; ok {
 		return n
-	}
-	if l.Removed {
-		return 3
 	}
 	return 2
 }

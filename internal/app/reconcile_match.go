@@ -27,19 +27,20 @@ type reconciling struct {
 	changed bool                // something differs from what is stored
 	kept    []store.LedgerMatch // matches that stay as they are
 
-	name     map[string]string           // of merchants, by what they are called
-	matched  map[int]bool                // lines in confirmed matches
-	taken    map[store.PostingKey]string // postings that are matched already, and with what
-	refused  map[string]bool             // pairs and sums that were rejected
-	lines    []reconcile.Line
-	lineOf   []int // of r.save.Lines, by engine's line
-	postings []reconcile.Posting
-	yuan     bool                       // the ledger may write CNY for CNH
-	offshore map[int32]bool             // postings that are in CNH then, by their place
-	at       map[store.PostingKey]int32 // those that lines name
-	days     dayNumbers
-	sideKeys []byte             // room for one
-	removed  []store.LedgerLine // that the file no longer has
+	name      map[string]string           // of merchants, by what they are called
+	matched   map[int]bool                // lines in confirmed matches
+	taken     map[store.PostingKey]string // postings that are matched already, and with what
+	undecided map[store.PostingKey]bool   // those of them that another ledger's suggestion holds
+	refused   map[string]bool             // pairs and sums that were rejected
+	lines     []reconcile.Line
+	lineOf    []int // of r.save.Lines, by engine's line
+	postings  []reconcile.Posting
+	yuan      bool                       // the ledger may write CNY for CNH
+	offshore  map[int32]bool             // postings that are in CNH then, by their place
+	at        map[store.PostingKey]int32 // those that lines name
+	days      dayNumbers
+	sideKeys  []byte             // room for one
+	removed   []store.LedgerLine // that the file no longer has
 }
 
 // match finds out what is stored of the ledger, reads of the books what may belong to
@@ -80,6 +81,9 @@ func (r *reconciling) stored(t *store.Tx) error {
 		return err
 	}
 	r.save.Ledger = store.Ledger{Name: r.o.Name, ImportedAt: r.now}
+	if err := r.another(t); err != nil {
+		return err
+	}
 	list, err := t.Ledgers(r.o.Name)
 	if err != nil {
 		return err
@@ -99,7 +103,27 @@ func (r *reconciling) stored(t *store.Tx) error {
 	r.compare(matches)
 	r.header()
 	r.decisions(matches)
-	return t.TakenPostings(r.save.Ledger.ID, func(k store.PostingKey, of string) { r.taken[k] = "a line of ledger " + of })
+	return t.TakenPostings(r.save.Ledger.ID, func(k store.PostingKey, of string, suggested bool) {
+		if r.taken[k] = "a line of ledger " + of; suggested {
+			r.undecided[k] = true
+		}
+	})
+}
+
+// another makes sure that the file is not known as another ledger: its postings would
+// be taken by that, and what is left matched with what is not its own.
+func (r *reconciling) another(t *store.Tx) error {
+	list, err := t.Ledgers("")
+	if err != nil {
+		return err
+	}
+	for _, l := range list {
+		if l.Name != r.o.Name && l.Hash == r.book.Hash && slices.Equal(l.Accounts, slices.Sorted(slices.Values(r.o.Accounts))) {
+			return &InputError{fmt.Sprintf("%s is known already, as ledger %s", r.o.File, l.Name),
+				fmt.Sprintf("--name %q imports it again; \"syncer reconcile forget %s\" takes that one away", l.Name, l.Name)}
+		}
+	}
+	return nil
 }
 
 // header notes what the ledger as a whole says now.
@@ -151,7 +175,7 @@ func (r *reconciling) compare(matches []store.LedgerMatch) {
 // decisions keeps what people have decided, as far as the lines are still there. What
 // rules made is made again.
 func (r *reconciling) decisions(matches []store.LedgerMatch) {
-	r.matched, r.taken, r.refused = map[int]bool{}, map[store.PostingKey]string{}, map[string]bool{}
+	r.matched, r.taken, r.undecided, r.refused = map[int]bool{}, map[store.PostingKey]string{}, map[store.PostingKey]bool{}, map[string]bool{}
 	if len(matches) == 0 {
 		return
 	}
@@ -259,7 +283,7 @@ func (r *reconciling) add(b *store.BookLine) (int32, error) {
 	}
 	x := reconcile.Posting{Bill: b.Bill, Line: int32(b.Line), Day: day, Amount: r.seen(b.Amount), Name: r.normal(b.Merchant)}
 	if len(r.taken) > 0 {
-		x.Taken = r.taken[b.PostingKey]
+		x.Taken, x.Undecided = r.taken[b.PostingKey], r.undecided[b.PostingKey]
 	}
 	r.postings = append(r.postings, x)
 	return at, nil
@@ -504,7 +528,7 @@ func (r *reconciling) stands() *outcome {
 	}
 }
 
-// removedLines are the stored lines that the file no longer has.
+// removedLines are the stored lines that the file no longer has and that stay.
 func (r *reconciling) removedLines() (list []store.LedgerLine) {
 	if len(r.save.Gone) == 0 && !slices.ContainsFunc(r.old, func(l store.LedgerLine) bool { return l.Removed }) {
 		return nil
@@ -513,8 +537,14 @@ func (r *reconciling) removedLines() (list []store.LedgerLine) {
 	for i := range r.save.Lines {
 		there[r.save.Lines[i].ID] = true
 	}
+	named := map[int64]bool{} // those that something was decided about stay
+	for i := range r.kept {
+		for _, id := range r.kept[i].Lines {
+			named[id] = true
+		}
+	}
 	for _, l := range r.old {
-		if !there[l.ID] {
+		if named[l.ID] && !there[l.ID] {
 			l.OpenCode = ""
 			list = append(list, l)
 		}

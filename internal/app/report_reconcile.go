@@ -70,14 +70,14 @@ func (x *outcome) left() error {
 // writeReconciled puts the report on a ledger together and has it written.
 func (a *App) writeReconciled(b *book, x *outcome, o *ReconcileOptions, write func(*report.Report) error) error {
 	x.used, x.byLine = map[store.PostingKey]bool{}, map[int64]*store.LedgerLine{}
+	for i := range x.removed {
+		x.byLine[x.removed[i].ID] = &x.removed[i]
+	}
 	for i := range x.lines {
 		x.byLine[x.lines[i].ID] = &x.lines[i]
 		if x.lines[i].OpenCode != "" {
 			x.openLines++
 		}
-	}
-	for i := range x.removed {
-		x.byLine[x.removed[i].ID] = &x.removed[i]
 	}
 	for i := range x.matches {
 		if m := &x.matches[i]; live(m.State) {
@@ -89,7 +89,7 @@ func (a *App) writeReconciled(b *book, x *outcome, o *ReconcileOptions, write fu
 			}
 		}
 	}
-	if err := b.TakenPostings(x.ledger.ID, func(k store.PostingKey, _ string) { x.used[k] = true }); err != nil {
+	if err := b.TakenPostings(x.ledger.ID, func(k store.PostingKey, _ string, _ bool) { x.used[k] = true }); err != nil {
 		return err
 	}
 	sums, err := b.reconciledSums(x)

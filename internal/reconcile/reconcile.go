@@ -39,6 +39,8 @@ type Posting struct {
 	// Taken: it is matched already, by a person or in another ledger, with what this
 	// says. It is matched with nothing else, and lines that it would fit are told so.
 	Taken string
+	// Undecided: that is only suggested. A line that it fits may still be its own.
+	Undecided bool
 }
 
 // Options are the limits of the rules.
@@ -124,6 +126,7 @@ type matcher struct {
 	lineOut      []bool    // matched
 	postOut      []bool
 	claimed      []bool // postings that a line names
+	undecided    bool   // some are: see Posting
 	currencies   numbered
 	limits       []uint64 // of tolerance, by currency
 	amount       map[money]int32
@@ -202,6 +205,7 @@ func (m *matcher) enter() {
 			e.amount = k
 		}
 		m.postings[i], m.postOut[i] = e, p.Taken != ""
+		m.undecided = m.undecided || p.Undecided
 	}
 	for _, c := range m.currencies.texts {
 		places, _ := bill.Decimals(c)

@@ -519,3 +519,23 @@ func TestTooManyParts(t *testing.T) {
 		}
 	}
 }
+
+// What another ledger's suggestion holds may still be a line's own: the posting beside
+// it is not the one possibility.
+func TestUndecidedElsewhere(t *testing.T) {
+	t.Parallel()
+	five := bill.Amount{Currency: "USD", Value: -500}
+	for _, undecided := range []bool{true, false} {
+		lines := []reconcile.Line{{Key: "a", Number: 2, Day: 10, Amount: five}}
+		got := reconcile.Find(lines, []reconcile.Posting{
+			{Bill: 1, Line: 1, Day: 10, Amount: five},
+			{Bill: 2, Line: 1, Day: 12, Amount: five, Taken: "a line of ledger june", Undecided: undecided},
+		}, reconcile.Options{To: 5})
+		if matched := len(got.Matches) == 1; matched == undecided {
+			t.Errorf("undecided %t: %+v", undecided, got)
+		}
+		if undecided && (len(got.Exceptions) != 1 || got.Exceptions[0].Code != reconcile.Ambiguous || !strings.Contains(got.Exceptions[0].Reason, "suggested for a line of ledger june")) {
+			t.Errorf("the reason is %+v", got.Exceptions)
+		}
+	}
+}

@@ -154,6 +154,24 @@ func choices(n int, one, many string) string {
 	return have(n, one, many)
 }
 
+// elsewhere is what a posting of a line's amount within the days is only suggested for;
+// "" if there is none.
+func (m *matcher) elsewhere(i int) string {
+	if !m.undecided {
+		return ""
+	}
+	l := &m.lines[i]
+	for _, p := range m.byAmount.since(l.amount, l.day+m.o.From, m.postings) {
+		if m.postings[p].day > l.day+m.o.To {
+			break
+		}
+		if x := &m.posted[m.postAt[p]]; x.Undecided {
+			return x.Taken
+		}
+	}
+	return ""
+}
+
 // amounts matches equal amounts within the days.
 func (m *matcher) amounts() {
 	m.refresh()
@@ -166,10 +184,12 @@ func (m *matcher) amounts() {
 		case len(ps) > 1:
 			m.doubt[i] = choices(len(ps), "", "postings have") + " its amount within the days"
 		case len(ps) == 0:
-		case len(m.fitted(ps[0], 2)) == 1:
-			only = append(only, pair{i, ps[0]})
-		default:
+		case len(m.fitted(ps[0], 2)) != 1:
 			m.doubt[i] = "several lines have the amount of the one posting within the days"
+		case m.elsewhere(i) != "":
+			m.doubt[i] = "another posting of its amount within the days is suggested for " + m.elsewhere(i) + ", which nobody has decided"
+		default:
+			only = append(only, pair{i, ps[0]})
 		}
 	}
 	for _, x := range only {

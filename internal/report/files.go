@@ -25,6 +25,16 @@ func Free(path string, force bool) error {
 	return free(path, force)
 }
 
+// Writable reports with a UsageError that a file cannot be made, before there is
+// anything to be in it.
+func Writable(path string) error {
+	files, err := NewFiles(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return files.Close()
+}
+
 // Files are files that are made in a folder of their own, beside their place, and
 // put there when all of them are whole and on the disk: no name ever stands for
 // half a file. Only their owner may read them.

@@ -189,12 +189,12 @@ func (t *Tx) matches(where string, args ...any) (list []LedgerMatch, err error) 
 
 // TakenPostings calls fn with the postings that are matched with lines of other
 // ledgers than one, and with the name of that ledger.
-func (t *Tx) TakenPostings(other int64, fn func(k PostingKey, ledger string)) error {
+func (t *Tx) TakenPostings(other int64, fn func(k PostingKey, ledger string, suggested bool)) error {
 	return t.each("reading what is matched", `
-		SELECT i.bill_id, i.line, g.name FROM matches m JOIN match_items i ON i.match_id = m.match_id JOIN ledgers g ON g.ledger_id = m.ledger_id
+		SELECT i.bill_id, i.line, g.name, m.state = 'suggested' FROM matches m JOIN match_items i ON i.match_id = m.match_id JOIN ledgers g ON g.ledger_id = m.ledger_id
 		WHERE m.ledger_id <> ? AND m.state IN ('matched', 'suggested', 'confirmed') AND i.bill_id IS NOT NULL`, []any{other}, func(row []driver.Value) error {
 		c := columns{row: row}
-		fn(PostingKey{c.int(0), c.int(1)}, c.text(2))
+		fn(PostingKey{c.int(0), c.int(1)}, c.text(2), c.int(3) != 0)
 		return c.err
 	})
 }

@@ -162,7 +162,7 @@ CREATE TABLE ledgers (
 ) STRICT;
 
 CREATE TABLE ledger_lines (
-    ledger_line_id INTEGER PRIMARY KEY,
+    ledger_line_id INTEGER PRIMARY KEY AUTOINCREMENT,
     ledger_id      INTEGER NOT NULL REFERENCES ledgers (ledger_id),
     line_key       TEXT NOT NULL,
     line           INTEGER NOT NULL,
