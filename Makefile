@@ -34,7 +34,7 @@ test: ## all tests, with the race detector where it matters, and 100 random stor
 	RAPID_CHECKS=25 go test -race -timeout 15m $$(go list ./... | grep -vE '/(internal|cmd)/syncer$$')
 	go test -race -parallel 4 -run $(BESIDE) ./cmd/syncer
 	go test -parallel 3 -skip $(BESIDE) ./cmd/syncer
-	go test ./internal/syncer
+	RAPID_CHECKS=50 go test ./internal/syncer
 	go test ./internal/soak -count=1 -run TestModel -seeds 100 -budget 40s -v
 
 soak: ## the model-based test with SEEDS (3000) seeds, new ones each time (a quarter of an hour or more)
