@@ -24,6 +24,7 @@ type desk struct {
 	mu      sync.Mutex
 	queue   []ask
 	running int
+	begun   int              // so many requests were begun
 	of      map[*account]int // of these, by account
 	share   int              // so many an account may have running
 	shut    bool
@@ -114,6 +115,8 @@ func (d *desk) take() (ask, bool) {
 		if d.of[a.r.acct] < d.share {
 			d.queue = slices.Delete(d.queue, i, i+1)
 			d.running++
+			d.begun++
+			a.turn = d.begun
 			d.of[a.r.acct]++
 			return a, true
 		}
@@ -136,6 +139,7 @@ func (d *desk) make(ctx context.Context, a ask) (ans answer) {
 		}
 		if ans.err != nil {
 			d.bad++
+			ans.begun = d.begun
 		}
 	}()
 	ans.page, ans.err = d.source.QueryBillList(ctx, a.r.acct.Account, a.q)

@@ -130,7 +130,8 @@ type engine struct {
 	served int
 
 	slowdowns    int       // "too fast" in a row
-	silent       []silence // no answer, in a row
+	unheard      int       // no answer, so many in a row
+	silent       []silence // no answer, and nothing asked later got one yet
 	waiting      []silence // no answer, while others got one
 	everAnswered bool
 	skew         time.Duration // how far the provider's clock is ahead of ours
@@ -147,9 +148,10 @@ type engine struct {
 
 // An answer is what came back for an ask.
 type answer struct {
-	ask  ask
-	page bill.Page
-	err  error
+	ask   ask
+	page  bill.Page
+	err   error
+	begun int // with an error: how many requests had been begun when it came
 }
 
 // stop ends the run's asking.
@@ -287,14 +289,14 @@ func (e *engine) handle(tx Tx, a answer) error {
 			if f.Outcome != bill.NoAnswer {
 				r.acct.answered = true
 			}
-			return e.fail(tx, a.ask, f)
+			return e.fail(tx, a, f)
 		}
 		if e.stopped != nil && errors.Is(a.err, context.Canceled) {
 			return nil
 		}
 		return fmt.Errorf("asking for page %d of %s, %s: %w", a.ask.page, r.acct.Name, r.name(), a.err)
 	}
-	if err := e.heard(tx); err != nil {
+	if err := e.heard(tx, a.ask); err != nil {
 		return err
 	}
 	e.slowdowns = 0

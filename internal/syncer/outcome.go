@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"billsync/internal/bill"
@@ -16,10 +17,11 @@ const (
 )
 
 // fail does what the design's table says when the provider did not say yes.
-func (e *engine) fail(tx Tx, a ask, f *bill.Failure) error {
+func (e *engine) fail(tx Tx, ans answer, f *bill.Failure) error {
+	a := ans.ask
 	r := a.r
 	if f.Outcome != bill.NoAnswer || f.TokenExpired {
-		if err := e.heard(tx); err != nil { // it is there, even if it does not say yes
+		if err := e.heard(tx, a); err != nil { // it is there, even if it does not say yes
 			return err
 		}
 	}
@@ -58,7 +60,7 @@ func (e *engine) fail(tx Tx, a ask, f *bill.Failure) error {
 		return e.giveUp(tx, r, withAdvice(f))
 	}
 	log.Str("reason", f.Message).Msg("no answer")
-	return e.unanswered(tx, r, f)
+	return e.unanswered(tx, ans, f)
 }
 
 func withAdvice(f *bill.Failure) string {
@@ -184,9 +186,10 @@ func (e *engine) refuse(tx Tx, r *reading, f *bill.Failure) error {
 // unanswered takes a reading out of this run. Whether its window has to wait
 // is decided when it is known to be the window and not the network: see heard
 // and settleUnanswered.
-func (e *engine) unanswered(tx Tx, r *reading, f *bill.Failure) error {
+func (e *engine) unanswered(tx Tx, ans answer, f *bill.Failure) error {
+	r := ans.ask.r
 	r.end()
-	s := silence{r, f, e.now(), false}
+	s := silence{r, f, e.now(), ans.begun, false}
 	if f.TokenExpired { // the provider is there, it is one account that waits for its token
 		return e.settle(tx, s)
 	}
@@ -197,8 +200,8 @@ func (e *engine) unanswered(tx Tx, r *reading, f *bill.Failure) error {
 		}
 	}
 	e.silent = append(e.silent, s)
-	if len(e.silent) >= outage {
-		e.stop(fmt.Errorf("%d requests in a row got no answer: %w", len(e.silent), f))
+	if e.unheard++; e.unheard >= outage {
+		e.stop(fmt.Errorf("%d requests in a row got no answer: %w", e.unheard, f))
 	}
 	return nil
 }
@@ -208,15 +211,23 @@ type silence struct {
 	r       *reading
 	f       *bill.Failure
 	at      time.Time
+	begun   int  // requests begun when it was known
 	settled bool // its wait is stored
 }
 
-// heard notes that the provider is there. Whoever got no answer before it
-// waits on its own account, which is stored at once.
-func (e *engine) heard(tx Tx) error {
-	e.everAnswered = true
-	e.waiting = append(e.waiting, e.silent...)
-	e.silent = nil
+// heard notes that the provider is there, since it answered a request. Who had
+// got no answer when that request was begun waits on its own account, which is
+// stored at once. Of others nobody knows yet: what was asked before an outage may
+// be answered after its first victims.
+func (e *engine) heard(tx Tx, a ask) error {
+	e.everAnswered, e.unheard = true, 0
+	e.silent = slices.DeleteFunc(e.silent, func(s silence) bool {
+		if s.begun >= a.turn {
+			return false
+		}
+		e.waiting = append(e.waiting, s)
+		return true
+	})
 	return e.settleWaiting(tx)
 }
 
