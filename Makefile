@@ -24,17 +24,15 @@ run: build ## build, sync as config.toml says (as shipped: from the simulator in
 	./bin/syncer sync
 	./bin/syncer status
 
-# The program's own tests begin it anew hundreds of times, which the race detector
-# makes slow: with it run those in which work goes on beside work. The histories of
-# internal/syncer run without it, since those of internal/app, internal/soak and the
-# program itself try the same work with it. Random cases are fewer with it.
+# The program's own tests begin it anew hundreds of times, and those of the engine
+# live through thousands of histories, which the race detector makes slow: with it run
+# those in which work goes on beside work. Random cases are fewer with it.
 BESIDE := 'Daemon|Notified|Notifications|Inbox|Stopped|Beside|Together|Reader|Locked|TwoProcesses|Terminal|Progress'
 
 test: ## all tests, with the race detector where it matters, and 100 random stories
 	RAPID_CHECKS=25 go test -race -timeout 15m $$(go list ./... | grep -vE '/(internal|cmd)/syncer$$')
-	go test -race -parallel 4 -run $(BESIDE) ./cmd/syncer
-	go test -parallel 3 -skip $(BESIDE) ./cmd/syncer
-	RAPID_CHECKS=50 go test ./internal/syncer
+	RAPID_CHECKS=25 go test -race -parallel 4 -run $(BESIDE) ./cmd/syncer ./internal/syncer
+	RAPID_CHECKS=50 go test -parallel 4 -skip $(BESIDE) ./cmd/syncer ./internal/syncer
 	go test ./internal/soak -count=1 -run TestModel -seeds 100 -budget 40s -v
 
 soak: ## the model-based test with SEEDS (3000) seeds, new ones each time (a quarter of an hour or more)

@@ -78,7 +78,7 @@ func TestInterruptedAnywhereEndsTheSame(t *testing.T) {
 				return nil
 			})
 			if err == nil {
-				if at < 10 {
+				if at < 6 { // answers that come at once are stored at once, so that it is not always the same
 					t.Errorf("the whole run made only %d commits", at)
 				}
 				return // it ended before its death
