@@ -151,10 +151,13 @@ CREATE UNIQUE INDEX bills_identity ON bills (account, order_no, substr(transacti
 CREATE UNIQUE INDEX bills_bill_no ON bills (account, bill_no) WHERE bill_no IS NOT NULL;
 CREATE INDEX bills_time ON bills (account, transaction_time, withdrawn_at);
 CREATE INDEX bills_failed ON bills (fail_code) WHERE fail_code IS NOT NULL;
+-- Without IN: SQLite would build a table of the words for every row that is written.
 CREATE INDEX bills_open ON bills (transaction_time)
-    WHERE withdrawn_at IS NULL AND coalesce(bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND');
+    WHERE withdrawn_at IS NULL AND bill_status IS NOT 'SUCCESS' AND bill_status IS NOT 'FAILED' AND bill_status IS NOT 'REFUNDED'
+      AND bill_status IS NOT 'CANCELLED' AND bill_status IS NOT 'PARTIAL_REFUND';
 CREATE INDEX bills_unbilled ON bills (account, transaction_date) -- what the books cannot have
-    WHERE withdrawn_at IS NULL AND out_amount IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED');
+    WHERE withdrawn_at IS NULL AND out_amount IS NULL
+      AND (bill_status = 'SUCCESS' OR bill_status = 'PARTIAL_CANCEL' OR bill_status = 'PARTIAL_REFUND' OR bill_status = 'REFUNDED');
 
 -- The earlier states of bills, as they were. valid_to is when the next state
 -- was stored. A row is added only when a value changed.
@@ -455,7 +458,7 @@ CREATE TABLE postings (
     bill_id      INTEGER NOT NULL,          -- of bills; no foreign key, which would cost a look-up a posting: "syncer verify" compares
     line         INTEGER NOT NULL,          -- 1, 2, …: of the bill
     line_id      TEXT NOT NULL,             -- the same for ever, also in a database made anew: other programs know the posting by it
-    kind         TEXT NOT NULL CHECK (kind IN ('spend', 'return', 'reversal', 'adjustment')),
+    kind         TEXT NOT NULL CHECK (kind = 'spend' OR kind = 'return' OR kind = 'reversal' OR kind = 'adjustment'),
     amount       INTEGER NOT NULL,          -- in the currency's smallest unit; negative: money left
     currency     TEXT NOT NULL,
     posting_date TEXT NOT NULL,             -- its day in the books, in the report's time zone
@@ -499,7 +502,7 @@ CREATE TABLE dirty_months (
 -- The books, summed: of each month by account, merchant, card and budget account,
 -- per currency. Made of postings; see dirty_months. A closed month's never change.
 CREATE TABLE book_sums (
-    dimension TEXT NOT NULL CHECK (dimension IN ('account', 'merchant', 'card', 'budget')),
+    dimension TEXT NOT NULL CHECK (dimension = 'account' OR dimension = 'merchant' OR dimension = 'card' OR dimension = 'budget'),
     month     TEXT NOT NULL,                -- of posting_date
     account   TEXT NOT NULL,
     name      TEXT NOT NULL,                -- merchant_name, asset_id or budget_account_id; '' if there is none, and for accounts
@@ -518,7 +521,7 @@ CREATE TABLE book_sums (
 -- three days of the one before, are one purchase; a failure is settled by a success
 -- within three days after it.
 CREATE TABLE failure_sums (
-    dimension TEXT NOT NULL CHECK (dimension IN ('account', 'merchant', 'card')),
+    dimension TEXT NOT NULL CHECK (dimension = 'account' OR dimension = 'merchant' OR dimension = 'card'),
     month     TEXT NOT NULL,
     account   TEXT NOT NULL,
     name      TEXT NOT NULL,                -- as in book_sums
@@ -588,7 +591,7 @@ CREATE TABLE export_batches (
     batch_id   INTEGER PRIMARY KEY,
     target     TEXT NOT NULL,               -- which program gets it; a name of the user's
     format     TEXT NOT NULL,               -- ofx, xero-csv, …
-    state      TEXT NOT NULL CHECK (state IN ('choosing', 'writing', 'done')),
+    state      TEXT NOT NULL CHECK (state = 'choosing' OR state = 'writing' OR state = 'done'),
     created_at TEXT NOT NULL,               -- the time in its files
     filter     TEXT NOT NULL,               -- JSON: months, accounts, card
     options    TEXT NOT NULL,               -- JSON: how the files are written
@@ -661,7 +664,7 @@ CREATE INDEX ledger_lines_amount ON ledger_lines (ledger_id, amount);
 CREATE TABLE matches (
     match_id   INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again: people name it
     ledger_id  INTEGER NOT NULL REFERENCES ledgers (ledger_id),
-    state      TEXT NOT NULL CHECK (state IN ('matched', 'suggested', 'confirmed', 'rejected', 'withdrawn')),
+    state      TEXT NOT NULL CHECK (state = 'matched' OR state = 'suggested' OR state = 'confirmed' OR state = 'rejected' OR state = 'withdrawn'),
                                              -- matched: by a rule; suggested: a person must decide;
                                              -- withdrawn: it was decided, and a corrected file no longer has a line of it
     rule       TEXT NOT NULL,                -- reference, amount, tolerance, sum, amount_merchant, reference_differs, manual
@@ -821,7 +824,8 @@ FROM bills b
 LEFT JOIN currencies tc ON tc.currency = b.trade_currency
 LEFT JOIN currencies oc ON oc.currency = b.out_currency
 WHERE b.withdrawn_at IS NULL
-  AND coalesce(b.bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND')
+  AND b.bill_status IS NOT 'SUCCESS' AND b.bill_status IS NOT 'FAILED' AND b.bill_status IS NOT 'REFUNDED'
+  AND b.bill_status IS NOT 'CANCELLED' AND b.bill_status IS NOT 'PARTIAL_REFUND'
 ORDER BY b.transaction_time;
 
 -- Orders that hold more than one bill, such as an authorisation and its increments.

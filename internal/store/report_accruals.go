@@ -34,7 +34,8 @@ const spentPart = "(%[1]s.kind IN ('spend', 'adjustment') OR %[1]s.kind = 'rever
 // if it is not the present one, and e that of the end of the day.
 var accruals = `WITH candidates AS (
 		SELECT b.bill_id FROM bills b INDEXED BY bills_open
-		WHERE b.withdrawn_at IS NULL AND coalesce(b.bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND')
+		WHERE b.withdrawn_at IS NULL AND b.bill_status IS NOT 'SUCCESS' AND b.bill_status IS NOT 'FAILED' AND b.bill_status IS NOT 'REFUNDED'
+			AND b.bill_status IS NOT 'CANCELLED' AND b.bill_status IS NOT 'PARTIAL_REFUND'
 		  AND b.transaction_time < ?3
 		UNION
 		SELECT s.bill_id FROM bill_states s WHERE ?4 IS NOT NULL AND s.state_id > ?4

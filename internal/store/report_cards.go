@@ -84,7 +84,7 @@ func (t *Tx) Unbilled(accounts []string, months MonthSpan) (n int64, err error) 
 	from, to := months.bounds()
 	err = t.each("counting bills without an amount", `
 		SELECT count(*) FROM bills INDEXED BY bills_unbilled
-		WHERE withdrawn_at IS NULL AND out_amount IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED')
+		WHERE withdrawn_at IS NULL AND out_amount IS NULL AND (bill_status = 'SUCCESS' OR bill_status = 'PARTIAL_CANCEL' OR bill_status = 'PARTIAL_REFUND' OR bill_status = 'REFUNDED')
 		  AND in_amount IS NULL AND substr(transaction_date, 1, 7) BETWEEN ?1 AND ?2
 		  AND (?3 IS NULL OR account IN (SELECT value FROM json_each(?3)))`, []any{from, to, list}, func(row []driver.Value) error {
 		c := columns{row: row}

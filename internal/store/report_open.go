@@ -5,7 +5,8 @@ import "database/sql/driver"
 // openBills are the bills of the view open_bills, by way of the index that holds
 // them alone: it is named, so that a query that cannot use it fails.
 var openBills = "SELECT " + presentInfo + ` FROM bills b INDEXED BY bills_open
-	WHERE b.withdrawn_at IS NULL AND coalesce(b.bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND')
+	WHERE b.withdrawn_at IS NULL AND b.bill_status IS NOT 'SUCCESS' AND b.bill_status IS NOT 'FAILED' AND b.bill_status IS NOT 'REFUNDED'
+		AND b.bill_status IS NOT 'CANCELLED' AND b.bill_status IS NOT 'PARTIAL_REFUND'
 	  AND ` + wantedAccount + `
 	ORDER BY b.transaction_time, b.bill_id`
 

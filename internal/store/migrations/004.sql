@@ -1,15 +1,17 @@
 -- Version 4: the books.
 CREATE INDEX bills_open ON bills (transaction_time)
-    WHERE withdrawn_at IS NULL AND coalesce(bill_status, '') NOT IN ('SUCCESS', 'FAILED', 'REFUNDED', 'CANCELLED', 'PARTIAL_REFUND');
+    WHERE withdrawn_at IS NULL AND bill_status IS NOT 'SUCCESS' AND bill_status IS NOT 'FAILED' AND bill_status IS NOT 'REFUNDED'
+      AND bill_status IS NOT 'CANCELLED' AND bill_status IS NOT 'PARTIAL_REFUND';
 
 CREATE INDEX bills_unbilled ON bills (account, transaction_date)
-    WHERE withdrawn_at IS NULL AND out_amount IS NULL AND bill_status IN ('SUCCESS', 'PARTIAL_CANCEL', 'PARTIAL_REFUND', 'REFUNDED');
+    WHERE withdrawn_at IS NULL AND out_amount IS NULL
+      AND (bill_status = 'SUCCESS' OR bill_status = 'PARTIAL_CANCEL' OR bill_status = 'PARTIAL_REFUND' OR bill_status = 'REFUNDED');
 
 CREATE TABLE postings (
     bill_id      INTEGER NOT NULL,
     line         INTEGER NOT NULL,
     line_id      TEXT NOT NULL,
-    kind         TEXT NOT NULL CHECK (kind IN ('spend', 'return', 'reversal', 'adjustment')),
+    kind         TEXT NOT NULL CHECK (kind = 'spend' OR kind = 'return' OR kind = 'reversal' OR kind = 'adjustment'),
     amount       INTEGER NOT NULL,
     currency     TEXT NOT NULL,
     posting_date TEXT NOT NULL,
@@ -44,7 +46,7 @@ CREATE TABLE dirty_months (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE book_sums (
-    dimension TEXT NOT NULL CHECK (dimension IN ('account', 'merchant', 'card', 'budget')),
+    dimension TEXT NOT NULL CHECK (dimension = 'account' OR dimension = 'merchant' OR dimension = 'card' OR dimension = 'budget'),
     month     TEXT NOT NULL,
     account   TEXT NOT NULL,
     name      TEXT NOT NULL,
@@ -59,7 +61,7 @@ CREATE TABLE book_sums (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE failure_sums (
-    dimension TEXT NOT NULL CHECK (dimension IN ('account', 'merchant', 'card')),
+    dimension TEXT NOT NULL CHECK (dimension = 'account' OR dimension = 'merchant' OR dimension = 'card'),
     month     TEXT NOT NULL,
     account   TEXT NOT NULL,
     name      TEXT NOT NULL,
@@ -119,7 +121,7 @@ CREATE TABLE export_batches (
     batch_id   INTEGER PRIMARY KEY,
     target     TEXT NOT NULL,
     format     TEXT NOT NULL,
-    state      TEXT NOT NULL CHECK (state IN ('choosing', 'writing', 'done')),
+    state      TEXT NOT NULL CHECK (state = 'choosing' OR state = 'writing' OR state = 'done'),
     created_at TEXT NOT NULL,
     filter     TEXT NOT NULL,
     options    TEXT NOT NULL,
@@ -184,7 +186,7 @@ CREATE INDEX ledger_lines_amount ON ledger_lines (ledger_id, amount);
 CREATE TABLE matches (
     match_id   INTEGER PRIMARY KEY AUTOINCREMENT,
     ledger_id  INTEGER NOT NULL REFERENCES ledgers (ledger_id),
-    state      TEXT NOT NULL CHECK (state IN ('matched', 'suggested', 'confirmed', 'rejected', 'withdrawn')),
+    state      TEXT NOT NULL CHECK (state = 'matched' OR state = 'suggested' OR state = 'confirmed' OR state = 'rejected' OR state = 'withdrawn'),
     rule       TEXT NOT NULL,
     reason     TEXT NOT NULL,
     made_at    TEXT NOT NULL,
