@@ -74,6 +74,7 @@ type poster struct {
 	kept   map[int64]string // the same by bill
 	lines  int              // written
 	dirty  map[dirt]bool
+	soiled string // the day whose month was noted as dirty last
 	inside struct{ from, to time.Time } // whose failures are noted as dirty
 	later  []int64                      // bills that changed and are posted before the commit
 	keyed  int                          // so many of these keep their keys for good
@@ -538,8 +539,12 @@ func (p *poster) date(effect string) string {
 // more.
 func (p *poster) soilBooks(b *posted) {
 	for i := range b.have {
-		if month, ok := monthOf(b.have[i].date); ok && p.closed[month].IsZero() {
-			p.dirty[dirt{month: month, sums: "books"}] = true
+		date := b.have[i].date
+		if date == p.soiled {
+			continue
+		}
+		if month, ok := monthOf(date); ok && p.closed[month].IsZero() {
+			p.dirty[dirt{month: month, sums: "books"}], p.soiled = true, date
 		}
 	}
 }

@@ -90,8 +90,9 @@ func Open(ctx context.Context, path string, zone *time.Location) (*Store, error)
 		}
 	}
 	// Others hold the database for moments, but for what came of a ledger with 200,000
-	// lines, which is stored at once: 4 seconds, or more on a busy machine.
-	rw, err := sqlx.Open("sqlite3", dsn(path, "_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=15000&_txlock=immediate&_cache_size=-32768"))
+	// lines, which is stored at once: 4 seconds, or more on a busy machine. Its one
+	// connection is used by one goroutine at a time and needs no locks of SQLite's.
+	rw, err := sqlx.Open("sqlite3", dsn(path, "_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=15000&_txlock=immediate&_cache_size=-32768&_mutex=no"))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
