@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,11 +20,28 @@ type exportFlags struct {
 	accounts, balances   []string
 	card, output, target string
 	ofxVersion, dates    string
-	repeat               int64
+	repeat               batchNumber
 	force, dryRun, fresh bool
 	list, noAccounts     bool
 	plain, bom, crlf     bool
 }
+
+// A batchNumber is the flag that names a batch.
+type batchNumber int64
+
+// Set takes the number of a batch. What is wrong with another text is said by
+// flagKinds.
+func (n *batchNumber) Set(text string) error {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err == nil && id < 1 {
+		err = strconv.ErrSyntax // batches are numbered from 1
+	}
+	*n = batchNumber(id)
+	return err
+}
+
+func (n *batchNumber) String() string { return strconv.FormatInt(int64(*n), 10) }
+func (n *batchNumber) Type() string   { return "batch" }
 
 func newExportCmd(g *globals) *cobra.Command {
 	f := &exportFlags{}
@@ -107,7 +125,7 @@ func (f *exportFlags) flags(g *globals, cmd *cobra.Command) {
 	fs.BoolVarP(&f.dryRun, "dry-run", "n", false, "tell what would be written, write nothing")
 	fs.BoolVar(&f.fresh, "new", false, "only what the target has not got yet; remember it")
 	fs.StringVar(&f.target, "target", "", "with --new: the `NAME` of who gets it (default: the format)")
-	fs.Int64Var(&f.repeat, "repeat", 0, "write the files of this `BATCH` again")
+	fs.Var(&f.repeat, "repeat", "write the files of this `BATCH` again")
 	fs.BoolVar(&f.list, "list", false, "show the batches")
 	fs.StringVar(&f.ofxVersion, "ofx-version", "2.02", "`VERSION` of OFX: 2.02 or 1.02")
 	fs.StringVar(&f.dates, "date-format", "", "`FORM` of dates: iso, dmy or mdy for Xero (default: iso), dmy or mdy for QuickBooks (default: mdy)")
@@ -196,8 +214,6 @@ func (f *exportFlags) fit(g *globals, cmd *cobra.Command, args []string) error {
 		return usagef("formats: "+strings.Join(exportFormats(), ", "), "export takes one format")
 	case len(args) == 1 && !slices.Contains(exportFormats(), args[0]):
 		return usagef("formats: "+strings.Join(exportFormats(), ", "), "%q is no format", args[0])
-	case given("repeat") && f.repeat < 1:
-		return usagef("\"syncer export --list\" shows the batches", "--repeat %d: batches are numbered from 1", f.repeat)
 	case given("repeat") && f.output == "" || f.output == "-" && (given("repeat") || f.fresh):
 		return usagef("such as -o books/", "--repeat and --new need -o: a file or a folder, because nobody knows what became of standard output")
 	case given("repeat"):
@@ -249,7 +265,7 @@ var dateForms = map[string][]string{"xero-csv": {"iso", "dmy", "mdy"}, "qbo-csv"
 
 // options are what is asked for.
 func (f *exportFlags) options(cmd *cobra.Command, cfg *config.Config, args []string) (o app.ExportOptions, err error) {
-	o.Accounts, o.Card, o.Force, o.Dry, o.New, o.Repeat = f.accounts, f.card, f.force, f.dryRun, f.fresh, f.repeat
+	o.Accounts, o.Card, o.Force, o.Dry, o.New, o.Repeat = f.accounts, f.card, f.force, f.dryRun, f.fresh, int64(f.repeat)
 	if f.output != "-" {
 		o.Output = f.output
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -156,6 +157,9 @@ func asUsage(cmd *cobra.Command, err error) error {
 	var bad *pflag.InvalidValueError
 	if errors.As(err, &bad) {
 		if kind, ok := flagKinds[bad.GetFlag().Value.Type()]; ok {
+			if errors.Is(bad, strconv.ErrRange) {
+				kind.what += ", and not so large"
+			}
 			return usagef(kind.such, "--%s %q: it must be %s", bad.GetFlag().Name, bad.GetValue(), kind.what)
 		}
 	}
@@ -166,7 +170,9 @@ func asUsage(cmd *cobra.Command, err error) error {
 // flagKinds are what flags of a kind take, by the type that they have: the errors of
 // the flags themselves are those of the functions that read them.
 var flagKinds = map[string]struct{ what, such string }{
+	"batch":    {"the number of a batch", "\"syncer export --list\" shows the batches"},
 	"int":      {"a whole number", "such as 20"},
+	"uint64":   {"a whole number, 0 or more", "such as 20"},
 	"float64":  {"a number", "such as 0.5"},
 	"duration": {"a span of time", "such as 30s, 10m or 2h"},
 	"bool":     {"true or false", "the flag alone means true"},

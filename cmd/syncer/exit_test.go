@@ -14,6 +14,7 @@ import (
 
 	_ "github.com/mattn/go-sqlite3"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"billsync"
 )
@@ -174,4 +175,43 @@ func TestCommandsAreWhole(t *testing.T) {
 		}
 	}
 	walk(newRootCmd(g))
+}
+
+// TestFlagKinds makes sure that no flag answers in the words of the function that
+// reads it: what is not a text has a kind, and each kind says what it takes.
+func TestFlagKinds(t *testing.T) {
+	t.Parallel()
+	texts := map[string]bool{"string": true, "stringArray": true, "stringSlice": true} // they take everything
+	seen := map[string]bool{}
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			kind := f.Value.Type()
+			if texts[kind] {
+				return
+			}
+			seen[kind] = true
+			for _, text := range []string{"abc", "", "99999999999999999999e9999"} {
+				err := cmd.Flags().Set(f.Name, text)
+				if err == nil {
+					t.Errorf("%s --%s takes %q", cmd.CommandPath(), f.Name, text)
+					continue
+				}
+				said := errorOf(asUsage(cmd, err))
+				want := fmt.Sprintf("--%s %q: it must be ", f.Name, text)
+				if !strings.HasPrefix(said.Message, want) || said.Hint == "" || said.Code != exitUsage {
+					t.Errorf("%s: %+v, want one that begins %q", cmd.CommandPath(), *said, want)
+				}
+			}
+		})
+	}
+	visit(newRootCmd(&globals{}))
+	for kind := range flagKinds {
+		if !seen[kind] {
+			t.Errorf("no flag is of the kind %q", kind)
+		}
+	}
 }
