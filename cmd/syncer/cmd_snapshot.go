@@ -43,6 +43,9 @@ copy. What is in it is what "syncer query" would have seen at that moment.`,
 					DryRun bool   `json:"dry_run"`
 				}{"snapshot", path, dryRun})
 			}
+			if g.quiet && !dryRun {
+				return nil
+			}
 			word := "written"
 			if dryRun {
 				word = "would be written"

@@ -46,7 +46,7 @@ func (g *globals) addFlags(root *cobra.Command) {
 	f.StringVar(&g.logLevel, "log-level", "", "debug, info, warn or error")
 	f.StringVar(&g.logFormat, "log-format", "", "auto, console or json")
 	f.BoolVar(&g.json, "json", false, "machine-readable result on standard output")
-	f.BoolVarP(&g.quiet, "quiet", "q", false, "only errors: no progress, no summary of a run")
+	f.BoolVarP(&g.quiet, "quiet", "q", false, "only errors: no progress, no summary of a run or of what was written")
 	f.BoolVar(&g.noColor, "no-color", false, "no colours")
 }
 

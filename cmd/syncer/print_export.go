@@ -32,6 +32,8 @@ func (g *globals) export(cmd *cobra.Command, a *app.App, cfg *config.Config, f *
 		return err
 	case g.json:
 		return g.printJSON(newExportJSON(&o, &r))
+	case g.quiet && !o.Dry: // what would be written is what was asked for
+		return nil
 	case len(r.Files) > 0:
 		return g.print(g.exported(&o, &r))
 	case r.Resumed && r.Lines == 0:
@@ -43,7 +45,7 @@ func (g *globals) export(cmd *cobra.Command, a *app.App, cfg *config.Config, f *
 	case r.Lines == 0 && o.Output != "":
 		return g.print("nothing to export\n")
 	case r.Lines == 0:
-		fmt.Fprintln(g.stderr, "note: nothing to export")
+		g.note("nothing to export")
 	}
 	return nil
 }

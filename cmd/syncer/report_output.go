@@ -69,7 +69,7 @@ func (g *globals) writeReport(r *report.Report, o *report.Output) error {
 	out := &begun{w: g.stdout}
 	err := o.Write(out, r, report.TextOptions{Separators: isTerminal(g.stdout), Zone: g.zone})
 	g.summed = g.summed || o.JSON && out.any // the document says how it ended
-	if err != nil || o.XLSX == "" {
+	if err != nil || o.XLSX == "" || g.quiet {
 		return err
 	}
 	path, err := filepath.Abs(o.XLSX)
