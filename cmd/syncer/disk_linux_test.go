@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -297,4 +298,57 @@ func TestWorkbookOnASmallDisk(t *testing.T) {
 	}
 	mount(4096, 0)
 	ran(t, dir, 0, "report", "pack", month, "--xlsx", filepath.Join(small, "old.xlsx"), "--force")
+}
+
+// An export for which the disk has no room names the file that was to be written, and
+// leaves nothing behind.
+func TestExportOnASmallDisk(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, settings{}, 40, "")
+	put(t, filepath.Join(dir, "bills.db"), synced(t, 40))
+	small, mount := smallDisk(t)
+	put(t, filepath.Join(small, "old.csv"), []byte("old"))
+	currencies := regexp.MustCompile("main-[A-Z]{3}-all") // whichever comes first
+	fails := func(when, path string, args ...string) {
+		t.Helper()
+		_, errout := ran(t, dir, 1, append([]string{"export"}, args...)...)
+		want := "syncer: " + path + ": the disk is full\nhint: free some space, or name a file on another disk"
+		if strings.HasSuffix(path, ".xlsx") {
+			want += "; while it is written a workbook takes several times its room"
+		}
+		if said := currencies.ReplaceAllString(errout, "main-CUR-all"); said != want+"\n" {
+			t.Errorf("%s %v says %q, want %q", when, args, said, want)
+		}
+		left, err := os.ReadDir(small)
+		if err != nil || len(left) != 1 {
+			t.Errorf("%s there are %v, %v", when, left, err)
+		}
+		if data, err := os.ReadFile(filepath.Join(small, "old.csv")); err != nil || string(data) != "old" {
+			t.Errorf("%s the old file is %q, %v", when, data, err)
+		}
+	}
+	for _, kib := range []int{8, 32} {
+		mount(kib, 0)
+		when := fmt.Sprintf("with %d KiB", kib)
+		for _, name := range []string{"old.csv", "new.csv", "new.jsonl", "new.xlsx"} {
+			path := filepath.Join(small, name)
+			fails(when, path, strings.TrimPrefix(filepath.Ext(name), "."), "-o", path, "--force")
+		}
+		for _, format := range []string{"beancount", "hledger"} {
+			path := filepath.Join(small, "new.journal")
+			fails(when, path, format, "-o", path)
+		}
+		for format, name := range map[string]string{"ofx": "main-CUR-all.ofx", "camt053": "main-CUR-all.xml"} {
+			fails(when, filepath.Join(small, name), format, "-o", small)
+		}
+	}
+	// No room for another name: not for the file, not for the folder in which it is made.
+	for _, names := range []int{3, 2} {
+		if err := syscall.Mount("tmpfs", small, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=1m,nr_inodes=%d", names)); err != nil {
+			t.Fatal(err)
+		}
+		path := map[int]string{3: filepath.Join(small, "main-CUR-all.ofx"), 2: small}[names]
+		fails(fmt.Sprintf("with %d names", names), path, "ofx", "-o", small)
+	}
+	fails("with 2 names", filepath.Join(small, "books"), "ofx", "-o", filepath.Join(small, "books"))
 }

@@ -364,7 +364,7 @@ func (x *exporter) inFiles(dir string, fill func(*report.Files) error) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(report.Full(err, filepath.Join(dir, "*")), files.Close()) }()
+	defer func() { err = errors.Join(report.Full(err, dir), files.Close()) }()
 	if err := fill(files); err != nil {
 		return err
 	}
@@ -380,6 +380,9 @@ func (x *exporter) inFiles(dir string, fill func(*report.Files) error) (err erro
 // begin makes the folder, if it is not there, and begins files for it.
 func (x *exporter) begin(dir string) (*report.Files, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		if full := report.Full(err, dir); full != err {
+			return nil, full
+		}
 		return nil, &InputError{err.Error(), "name a file or a folder in a folder that is there and can be written"}
 	}
 	return report.NewFiles(dir)

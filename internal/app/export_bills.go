@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"path/filepath"
 
@@ -61,10 +60,10 @@ func (a *App) exportBills(ctx context.Context, x *exporter, w io.Writer) (Export
 				return err
 			}
 			if err := write(f, files.Temp()); err != nil {
-				return err
+				return report.Full(err, path) // a workbook has other files while it is made
 			}
 			if err := f.Close(); err != nil {
-				return fmt.Errorf("writing %s: %w", path, err)
+				return err
 			}
 			x.result.Files = []ExportedFile{{Path: path, Lines: x.result.Lines, Bytes: f.Bytes, SHA256: hex.EncodeToString(f.Hash())}}
 			return nil

@@ -122,7 +122,7 @@ func (w *partWriter) close() error {
 		return err
 	}
 	if err := w.file.Close(); err != nil {
-		return fmt.Errorf("writing %s: %w", w.file.Name, err)
+		return err
 	}
 	if want := w.parts[0].lines; w.now.Lines != want {
 		return fmt.Errorf("%s has %d lines, %d were counted", w.file.Name, w.now.Lines, want)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/gofrs/flock"
@@ -65,6 +66,9 @@ func NewFiles(dir string) (*Files, error) {
 	removeStale(dir)
 	temp, lock, err := lockedFolder(dir)
 	if err != nil {
+		if full(err) {
+			return nil, &fullError{dir}
+		}
 		var e *fs.PathError // of a name that nobody has heard of
 		if errors.As(err, &e) {
 			err = fmt.Errorf("no file can be made in %s: %w", dir, e.Err)
@@ -81,18 +85,18 @@ func (f *Files) Temp() string { return f.temp }
 // Create begins a file.
 func (f *Files) Create(name string) (*File, error) {
 	file, err := os.OpenFile(filepath.Join(f.temp, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	x := &File{Name: name, of: f, f: file, sum: sha256.New()}
 	if err != nil {
-		return nil, err
+		return nil, x.failed(err)
 	}
 	f.names = append(f.names, name)
-	x := &File{Name: name, of: f, f: file, sum: sha256.New()}
 	f.open[x] = true
 	return x, nil
 }
 
 func (f *File) Write(p []byte) (int, error) {
 	if err := f.reopen(); err != nil {
-		return 0, err
+		return 0, f.failed(err)
 	}
 	n, err := f.f.Write(p)
 	f.sum.Write(p[:n]) // a hash takes everything
@@ -101,7 +105,24 @@ func (f *File) Write(p []byte) (int, error) {
 		err = f.f.Close()
 		f.f = nil
 	}
-	return n, err
+	return n, f.failed(err)
+}
+
+// failed names the place of a file in an error, not where it is made: of that nobody
+// has heard.
+func (f *File) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	path := filepath.Join(f.of.dir, f.Name)
+	if full(err) {
+		return &fullError{path}
+	}
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		err = e.Err
+	}
+	return fmt.Errorf("writing %s: %w", path, err)
 }
 
 // reopen opens a file that was closed between two writes.
@@ -119,9 +140,13 @@ func (f *File) Hash() []byte { return f.sum.Sum(nil) }
 func (f *File) Close() error {
 	delete(f.of.open, f)
 	if err := f.reopen(); err != nil {
-		return err
+		return f.failed(err)
 	}
-	return errors.Join(f.f.Sync(), f.f.Close())
+	err := f.f.Sync()
+	if e := f.f.Close(); err == nil {
+		err = e
+	}
+	return f.failed(err)
 }
 
 // Free reports with a UsageError that one of the files may not be put in its place.
@@ -149,6 +174,9 @@ func (f *Files) Free(force, same bool) error {
 func (f *Files) Place() error {
 	for _, name := range f.names {
 		if err := os.Rename(filepath.Join(f.temp, name), filepath.Join(f.dir, name)); err != nil {
+			if full(err) {
+				return &fullError{filepath.Join(f.dir, name)}
+			}
 			return &UsageError{err.Error(), "name a file, not a folder"}
 		}
 	}
@@ -172,12 +200,24 @@ func (e *fullError) Error() string { return e.path + ": the disk is full" }
 
 // Hint says what to do about it.
 func (e *fullError) Hint() string {
-	return "free some space, or name a file on another disk; while it is written a workbook takes several times its room"
+	hint := "free some space, or name a file on another disk"
+	if strings.EqualFold(filepath.Ext(e.path), ".xlsx") {
+		hint += "; while it is written a workbook takes several times its room"
+	}
+	return hint
 }
 
-// Full names the file, and what to do, if an error is that the disk is full.
+// full reports whether there is no room left, or none for this user.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// Full names the file, and what to do, if an error is that the disk is full. What was
+// done meanwhile does not matter then.
 func Full(err error, path string) error {
-	if errors.Is(err, syscall.ENOSPC) {
+	var known *fullError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case full(err):
 		return &fullError{path}
 	}
 	return err

@@ -2,7 +2,6 @@ package report
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 )
 
@@ -27,7 +26,7 @@ func WriteXLSX(path string, r *Report, force bool) (err error) {
 		return err
 	}
 	if err := f.Close(); err != nil {
-		return fmt.Errorf("writing the workbook: %w", err)
+		return err
 	}
 	return files.Place()
 }
