@@ -61,6 +61,8 @@ csv, jsonl and journals go to standard output, or with -o to a file. The others
 have a file for each account and currency, ACCOUNT-CURRENCY-PERIOD, in the folder
 that -o names (default: the present one); one for Xero or QuickBooks has at most
 1,000 lines. Files are written beside their place and renamed when they are whole.
+Where there is nothing to export, no file is written or replaced, and the exit code
+is 0.
 
 --new exports what a target has not got yet, and remembers it as a batch: each
 posting goes to a target exactly once, whatever happens in between. A target is a
@@ -234,7 +236,7 @@ func (f *exportFlags) fitFormat(g *globals, given func(string) bool, format stri
 		}
 	}
 	layout := export.LayoutNamed(format)
-	flow := format == "csv" || format == "jsonl" || layout != nil && layout.Whole // may go to standard output
+	flow := flows(format)
 	switch {
 	case layout == nil && (f.fresh || given("target")):
 		return usagef("export a format of the books, or \"syncer report postings --csv\"", "--new and --target go with the books, not with %s: bills are what they are now, and change", format)
@@ -258,6 +260,12 @@ func (f *exportFlags) fitFormat(g *globals, given func(string) bool, format stri
 		return usagef(strings.Join(dateForms[format], " or "), "--date-format %q is no form of dates in %s", f.dates, format)
 	}
 	return nil
+}
+
+// flows reports whether a format may go to standard output.
+func flows(format string) bool {
+	layout := export.LayoutNamed(format)
+	return format == "csv" || format == "jsonl" || layout != nil && layout.Whole
 }
 
 // dateForms are the forms of dates that a format has, its own first.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"billsync/internal/export"
 )
 
 // exported is a diary with what exports have to cope with beside the rest.
@@ -250,5 +252,55 @@ func TestExportIDsStay(t *testing.T) {
 	})
 	if diff := cmp.Diff(first, renamed); diff != "" {
 		t.Errorf("made anew, with other names (-first +anew):\n%s", diff)
+	}
+}
+
+// Of nothing there is no file, and none is replaced with it, whatever the format.
+func TestExportOfNothing(t *testing.T) {
+	t.Parallel()
+	d := exported(t)
+	for _, format := range exportFormats() {
+		t.Run(format, func(t *testing.T) {
+			dir := filepath.Join(d.dir, format)
+			ext := "." + format
+			if l := export.LayoutNamed(format); l != nil {
+				ext = l.Ext
+			}
+			path := filepath.Join(dir, "old"+ext)
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			put(t, path, []byte("old"))
+			says := func(want string, args ...string) {
+				t.Helper()
+				out, errout, code := d.ask(append([]string{"export", format, "--month", "1999-01"}, args...)...)
+				if code != exitDone || errout != "" || out != want {
+					t.Errorf("%v ends with %d and says %q and %q, want %q", args, code, out, errout, want)
+				}
+			}
+			const nothing = "nothing to export: no file was written"
+			says(nothing+", and none replaced\n", "-o", path, "--force")
+			says(nothing+"\n", "-o", dir)
+			says(nothing+"\n", "-o", dir+"/new"+ext)
+			says(nothing+"\n", "-o", dir+"/never/")
+			says("nothing to export\n", "-n", "-o", path)
+			says("", "-o", path, "--force", "-q")
+			says(`{"type":"export","format":"`+format+`","dry_run":false,"resumed":false,"lines":0,"files":[]}`+"\n", "-o", path, "--force", "--json")
+			if left := tree(t, dir); len(left) != 1 || left["old"+ext] != "old" {
+				t.Errorf("there is %v", left)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "never")); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("a folder was made: %v", err)
+			}
+			if _, errout, code := d.ask("export", format, "--month", "1999-01", "-o", path); code != exitUsage || !strings.Contains(errout, "it is there already") {
+				t.Errorf("without --force it ends with %d and says %s", code, errout)
+			}
+			if flows(format) {
+				out, errout, code := d.ask("export", format, "--month", "1999-01")
+				if code != exitDone || errout != "note: nothing to export\n" || strings.Contains(out, "nothing to export") {
+					t.Errorf("to standard output it ends with %d and says %q and %q", code, out, errout)
+				}
+			}
+		})
 	}
 }

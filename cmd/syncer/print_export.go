@@ -42,12 +42,17 @@ func (g *globals) export(cmd *cobra.Command, a *app.App, cfg *config.Config, f *
 		return g.print(fmt.Sprintf("batch %d was interrupted: its %s would be written again\n", r.Batch.ID, plural(r.Lines, "line", g.number)))
 	case r.Lines == 0 && o.New:
 		return g.print(fmt.Sprintf("nothing is new for %s\n", o.Target))
-	case r.Lines == 0 && o.Output != "":
+	case r.Lines > 0: // on standard output
+		return nil
+	case o.Dry:
 		return g.print("nothing to export\n")
-	case r.Lines == 0:
+	case o.Output == "" && flows(o.Format):
 		g.note("nothing to export")
+		return nil
+	case o.Force:
+		return g.print("nothing to export: no file was written, and none replaced\n")
 	}
-	return nil
+	return g.print("nothing to export: no file was written\n")
 }
 
 // exported lists the files of an export.

@@ -341,8 +341,8 @@ func (x *exporter) books(t *store.Tx, w io.Writer) error {
 		return x.foresee()
 	case x.o.Output == "" && w != nil && x.layout.Whole:
 		return x.stream(t, w)
-	case len(x.statements) == 0 && !x.layout.Whole:
-		return nil
+	case len(x.statements) == 0: // no file for nothing, and none is replaced with it
+		return x.compare()
 	}
 	parts, err := x.parts()
 	if err != nil {

@@ -34,6 +34,11 @@ func (a *App) exportBills(ctx context.Context, x *exporter, w io.Writer) (Export
 		if err := x.known(t); err != nil {
 			return err
 		}
+		if path != "" || o.Dry { // no file for nothing, and none is replaced with it
+			if some, err := t.BillsAny(&x.choice.ExportFilter); err != nil || !some {
+				return err
+			}
+		}
 		r := x.bills(t)
 		write := func(w io.Writer, temp string) error {
 			switch o.Format {

@@ -135,11 +135,6 @@ func (w *partWriter) close() error {
 
 // end ends the last file, once there are no more lines.
 func (w *partWriter) end() error {
-	if w.x.layout.Whole && w.out == nil { // a journal of nothing
-		if err := w.begin(); err != nil {
-			return err
-		}
-	}
 	if w.out != nil {
 		if err := w.close(); err != nil {
 			return err

@@ -250,18 +250,16 @@ type FullBill struct {
 }
 
 var fullBills = "SELECT " + presentInfo + `, b.bill_type, b.masked_card_no, b.card_nick_name, b.budget_account_id, b.exchange_rate, b.trade_country,
-	b.fail_code, b.fail_desc, b.metadata, b.last_update, b.first_seen_at, b.changed_at, b.withdrawn_at
-	FROM bills b WHERE ` + wantedAccount + ` AND b.transaction_time BETWEEN ?2 AND ?3 AND b.transaction_date BETWEEN ?4 AND ?5
-	AND (?6 IS NULL OR b.asset_id = ?6 OR b.card_last4 = ?6)
+	b.fail_code, b.fail_desc, b.metadata, b.last_update, b.first_seen_at, b.changed_at, b.withdrawn_at ` + filteredBills + `
 	ORDER BY b.account, b.transaction_time, b.withdrawn_at, b.bill_id`
 
-// FullBills calls fn with the bills that fit a filter, by account and time. Within
-// fn nothing else may be asked of the Tx.
-func (t *Tx) FullBills(f *ExportFilter, fn func(*FullBill) error) error {
+// filteredBills are the bills that fit a filter; see billArgs.
+const filteredBills = "FROM bills b WHERE " + wantedAccount + ` AND b.transaction_time BETWEEN ?2 AND ?3 AND b.transaction_date BETWEEN ?4 AND ?5
+	AND (?6 IS NULL OR b.asset_id = ?6 OR b.card_last4 = ?6)`
+
+// billArgs are the arguments of filteredBills.
+func (f *ExportFilter) billArgs() ([]any, error) {
 	accounts, err := textList(f.Accounts)
-	if err != nil {
-		return err
-	}
 	from, to := f.days()
 	// The index is by UTC, which is not more than a day off.
 	early, late := "0000", "9999"
@@ -271,7 +269,29 @@ func (t *Tx) FullBills(f *ExportFilter, fn func(*FullBill) error) error {
 	if f.To != "" {
 		late = nextMonth(f.To) + "-03"
 	}
-	return t.each("reading bills", fullBills, []any{accounts, early, late, from, to, orNull(f.Card)}, func(row []driver.Value) error {
+	return []any{accounts, early, late, from, to, orNull(f.Card)}, err
+}
+
+// BillsAny reports whether any bill fits a filter.
+func (t *Tx) BillsAny(f *ExportFilter) (some bool, err error) {
+	args, err := f.billArgs()
+	if err != nil {
+		return false, err
+	}
+	return some, t.each("looking for bills", "SELECT 1 "+filteredBills+" LIMIT 1", args, func([]driver.Value) error {
+		some = true
+		return nil
+	})
+}
+
+// FullBills calls fn with the bills that fit a filter, by account and time. Within
+// fn nothing else may be asked of the Tx.
+func (t *Tx) FullBills(f *ExportFilter, fn func(*FullBill) error) error {
+	args, err := f.billArgs()
+	if err != nil {
+		return err
+	}
+	return t.each("reading bills", fullBills, args, func(row []driver.Value) error {
 		c := columns{row: row}
 		const n = infoCount
 		b := FullBill{BillInfo: c.info(), Type: c.text(n), MaskedCard: c.text(n + 1), Nick: c.text(n + 2), Budget: c.text(n + 3), Rate: c.text(n + 4),
