@@ -246,6 +246,8 @@ func TestReconcileBadInput(t *testing.T) {
 		{"--ledger " + bad, "DIR/bad.csv: 2 lines of 3 cannot be understood; nothing was stored\n  line 3: the date \"2026-05-32\": there is no such day\n  line 4: the amount \"x\": it is no number\nhint: "},
 		{"--ledger " + file("doubt.csv", "Date,Amount,Currency\n01/02/2026,1,USD\n"), `line 2: the date "01/02/2026" may have the day or the month first`},
 		{"--ledger " + file("head.csv", "Date,Amount,Currency\n"), "DIR/head.csv: the ledger has no lines below its head"},
+		{"--ledger " + file("text.XLSX", "this is\nno ledger\n"), "the ledger is no workbook, whatever its name says; read as text: no column is known to hold the date\nhint: "},
+		{"--ledger " + file("part.xlsx", "PK\x03\x04 and so on"), "the workbook is damaged, or only a part of it: its end is missing\nhint: copy it again"},
 		{"--ledger " + ledger + " --date Posted", `--date: there is no column "Posted"`},
 		{"--ledger " + ledger + " --spend-sign minus", `--spend-sign "minus" is not allowed`},
 		{"--ledger " + ledger + " --days 5..1", `--days "5..1" is not allowed`},

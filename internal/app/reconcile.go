@@ -140,7 +140,7 @@ func (a *App) Reconcile(ctx context.Context, o ReconcileOptions, write func(*rep
 	if err != nil {
 		return err
 	}
-	o.Read.Zone = a.cfg.Report.Timezone
+	o.Read.Zone, o.Read.Workbook = a.cfg.Report.Timezone, strings.EqualFold(filepath.Ext(o.File), ".xlsx")
 	book, err := ledger.Read(data, o.Read)
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/xuri/excelize/v2"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/japanese"
@@ -32,6 +31,10 @@ var encodings = map[string]encoding.Encoding{"windows-1252": charmap.Windows1252
 // Encodings are the names of all that can be asked for.
 var Encodings = []string{Auto, utf8Name, gbName, "big5", "shift_jis", "windows-1252"}
 
+// encrypted is in workbooks with a password, which look like those of the old kind: the
+// name of the part with what is hidden.
+var encrypted = []byte("E\x00n\x00c\x00r\x00y\x00p\x00t\x00e\x00d\x00P\x00a\x00c\x00k\x00a\x00g\x00e\x00")
+
 // notText says what a file is by how it begins, if it is surely no text with
 // separators.
 func notText(data []byte) string {
@@ -47,6 +50,9 @@ func notText(data []byte) string {
 		{"<?xml", "an XML file"}, {"{\\rtf", "a text document (RTF)"}, {"sqlite format 3\x00", "a database"}, {"\x1f\x8b", "compressed"},
 	} {
 		if bytes.HasPrefix(begin, []byte(kind.begin)) {
+			if bytes.Contains(data, encrypted) {
+				return "encrypted: it is opened with a password"
+			}
 			return kind.what
 		}
 	}
@@ -195,56 +201,4 @@ func separatorOf(data []byte) (rune, string) {
 		}
 	}
 	return separators[at].mark, separators[at].name
-}
-
-// workbook reads a sheet.
-func (r *reader) workbook(data []byte) error {
-	const most, inMemory = 2 << 30, 64 << 20
-	f, err := excelize.OpenReader(bytes.NewReader(data), excelize.Options{RawCellValue: true, UnzipSizeLimit: most, UnzipXMLSizeLimit: inMemory})
-	if err != nil {
-		return &Error{"the workbook cannot be opened: " + err.Error(), "save it anew as .xlsx, without a password, or as CSV"}
-	}
-	defer func() { _ = f.Close() }()
-	sheet, err := r.sheetOf(f.GetSheetList())
-	if err != nil {
-		return err
-	}
-	r.sheet, r.b.Form = true, "XLSX, sheet "+sheet
-	if list := f.GetSheetList(); len(list) > 1 {
-		r.others = "--sheet says which of the sheets " + strings.Join(list, ", ") + "; "
-	}
-	if props, err := f.GetWorkbookProps(); err == nil && props.Date1904 != nil {
-		r.since1904 = *props.Date1904
-	}
-	rows, err := f.Rows(sheet)
-	if err != nil {
-		return &Error{"the sheet " + sheet + " cannot be read: " + err.Error(), "save it anew as .xlsx, or as CSV"}
-	}
-	defer func() { _ = rows.Close() }()
-	for n := 1; rows.Next(); n++ {
-		cells, err := rows.Columns(excelize.Options{RawCellValue: true})
-		if err == nil {
-			err = r.take(n, cells)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return rows.Error()
-}
-
-// sheetOf is the sheet that is asked for, the first if none is.
-func (r *reader) sheetOf(sheets []string) (string, error) {
-	if len(sheets) == 0 {
-		return "", &Error{"the workbook has no sheets", "name another file"}
-	}
-	if r.o.Sheet == "" {
-		return sheets[0], nil
-	}
-	for _, s := range sheets {
-		if strings.EqualFold(s, r.o.Sheet) {
-			return s, nil
-		}
-	}
-	return "", &Error{fmt.Sprintf("the workbook has no sheet %q", r.o.Sheet), "its sheets are: " + strings.Join(sheets, ", ")}
 }

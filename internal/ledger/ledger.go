@@ -8,6 +8,7 @@
 package ledger
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -53,6 +54,7 @@ type Options struct {
 	DecimalMark     string           // "." or ","
 	DefaultCurrency string           // of lines without one
 	Encoding        string           // one of Encodings
+	Workbook        bool             // its name says that it is one
 	Zone            *time.Location   // of days; for times that say their own
 }
 
@@ -139,27 +141,35 @@ func Read(data []byte, o Options) (*Book, error) {
 		o.Zone = time.UTC
 	}
 	r := &reader{o: o, b: b}
-	var err error
+	read, zipped := r.text, bytes.HasPrefix(data, []byte("PK\x03\x04")) || bytes.HasPrefix(data, []byte("PK\x05\x06"))
 	switch {
 	case len(data) == 0:
 		return nil, &Error{"the ledger is empty", "name another file"}
-	case strings.HasPrefix(string(data[:min(4, len(data))]), "PK\x03\x04"):
-		err = r.workbook(data)
+	case zipped:
+		read = r.workbook
 	case notText(data) != "":
 		return nil, &Error{"the ledger is " + notText(data), "save it as .xlsx or as CSV"}
-	default:
-		err = r.text(data)
+	}
+	err := read(data)
+	if err == nil {
+		err = r.understood()
+	}
+	var wrong *Error
+	if o.Workbook && !zipped && errors.As(err, &wrong) {
+		err = &Error{"the ledger is no workbook, whatever its name says; read as text: " + wrong.Reason, wrong.Advice}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if r.head == nil {
-		return nil, &Error{"the ledger has no line with the names of its columns", "it is the first line that is not empty, after those that --skip leaves out"}
-	}
-	if err := r.understand(); err != nil {
-		return nil, err
-	}
 	return b, nil
+}
+
+// understood makes lines of what was read, if it has a head.
+func (r *reader) understood() error {
+	if r.head == nil {
+		return &Error{"the ledger has no line with the names of its columns", "it is the first line that is not empty, after those that --skip leaves out"}
+	}
+	return r.understand()
 }
 
 func (o *Options) check() error {

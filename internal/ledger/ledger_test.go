@@ -101,7 +101,7 @@ func TestRead(t *testing.T) {
 		"both kinds":             {"Date,Amount,D,C\n", ledger.Options{DefaultCurrency: "EUR", Columns: columns("amount", "B", "debit", "D", "credit", "C")}, []string{"error: the ledger has an amount, or debit and credit, not both"}},
 		"quote that never ends":  {"Date,Amount\n2026-05-03,\"1\n", eur, []string{`error: line 2 cannot be taken apart: extraneous or missing " in quoted-field`}},
 		"old workbook":           {"\xd0\xcf\x11\xe0abc", eur, []string{"error: the ledger is a workbook of the old kind (.xls)"}},
-		"no workbook":            {"PK\x03\x04abc", eur, []string{"error: the workbook cannot be opened: zip: not a valid zip file"}},
+		"no workbook":            {"PK\x03\x04abc", eur, []string{"error: the workbook is damaged, or only a part of it: its end is missing"}},
 		"empty lines above":      {"Ledger of ACME\n\n\"May\n2026\"\n\nDate,Amount\n2026-05-03,-1.00\n", ledger.Options{DefaultCurrency: "USD", Skip: 5}, []string{"7 2026-05-03 USD -1.00"}},
 		"totals":                 {"Date,Amount,Payee\n2026-05-03,-1.00,Total\nTotal:,-1.00,\n,-1.00,合计\n2026-05-04,-2.00,x\n,-3.00,Totally\n", eur, []string{"2 2026-05-03 EUR -1.00 Total", "5 2026-05-04 EUR -2.00 x", "=3", "=4", "!6 there is no date"}},
 		"dashes":                 {"Date,Debit,Credit\n2026-05-03, - ,12.34\n2026-05-04,1.00,-\n2026-05-05,-,—\n2026-05-06,-1.00,\n", eur, []string{"2 2026-05-03 EUR -12.34", "3 2026-05-04 EUR 1.00", "5 2026-05-06 EUR -1.00", "!4 neither debit nor credit is there"}},
