@@ -100,7 +100,22 @@ func (a *App) checkDatabase(ctx context.Context) []Finding {
 	if a.client != nil && err != nil {
 		return []Finding{{"FAIL", "database", err.Error(), hintOf(err), 2}}
 	}
-	return []Finding{{"ok", "database", fmt.Sprintf("%s is sound (SQLite %s)", path, version), "", 0}}
+	err = st.View(ctx, func(t *store.Tx) error {
+		_, err := t.InZone(a.cfg.Report.Timezone)
+		return err
+	})
+	if err != nil {
+		return []Finding{{"FAIL", "database", err.Error(), hintOf(err), codeOf(err)}}
+	}
+	out := []Finding{{"ok", "database", fmt.Sprintf("%s is sound (SQLite %s)", path, version), "", 0}}
+	var other *InputError
+	switch err := a.sameZone(ctx, st); {
+	case errors.As(err, &other): // a sync mends it, but until then there are no reports
+		out = append(out, Finding{"warn", "database", err.Error(), hintOf(err), 0})
+	case err != nil:
+		out = append(out, Finding{"FAIL", "database", err.Error(), hintOf(err), codeOf(err)})
+	}
+	return out
 }
 
 func codeOf(err error) int {

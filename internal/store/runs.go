@@ -189,20 +189,8 @@ func (t *Tx) compareNew(o Origin, a bill.Account) error {
 // another one was in force before, every bill's day is computed anew.
 func (s *Store) AdoptReportZone(ctx context.Context) error {
 	return s.Update(ctx, func(t *Tx) error {
-		var have []string
-		if err := t.rows("reading the report zone", &have, "SELECT value FROM meta WHERE key = 'report_timezone'"); err != nil {
+		if same, err := t.InZone(s.zone); err != nil || same {
 			return err
-		}
-		if len(have) == 1 && have[0] == s.zone.String() {
-			return nil
-		}
-		closed, err := t.closed()
-		if err != nil {
-			return err
-		}
-		if len(closed) > 0 && len(have) == 1 {
-			return &InputError{s.path, fmt.Sprintf("months are closed in the time zone %s, and [report] timezone is %s now", have[0], s.zone),
-				fmt.Sprintf("set [report] timezone back to %q: what is closed cannot move to other days", have[0])}
 		}
 		if err := t.unpost(); err != nil {
 			return err
@@ -216,6 +204,24 @@ func (s *Store) AdoptReportZone(ctx context.Context) error {
 			INSERT INTO meta (key, value) VALUES ('report_timezone', ?)
 			ON CONFLICT (key) DO UPDATE SET value = excluded.value`, s.zone.String())
 	})
+}
+
+// InZone reports whether the days of the database are those of a time zone. The error
+// is an InputError if they are those of another one, and may not move any more.
+func (t *Tx) InZone(zone *time.Location) (bool, error) {
+	var have []string
+	if err := t.rows("reading the report zone", &have, "SELECT value FROM meta WHERE key = 'report_timezone'"); err != nil || len(have) == 0 {
+		return false, err
+	}
+	if have[0] == zone.String() {
+		return true, nil
+	}
+	closed, err := t.closed()
+	if err == nil && len(closed) > 0 {
+		err = &InputError{t.s.path, fmt.Sprintf("months are closed in the time zone %s, and [report] timezone is %s now", have[0], zone),
+			fmt.Sprintf("set [report] timezone back to %q: what is closed cannot move to other days", have[0])}
+	}
+	return false, err
 }
 
 // redate computes transaction_date anew, some rows at a time so that memory
