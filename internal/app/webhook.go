@@ -16,8 +16,9 @@ import (
 	"billsync/internal/worldfirst"
 )
 
-// wakeEvery is how often at most a notification that nobody can place makes the
-// daemon read the tail.
+// wakeEvery is how often at most notifications that nobody can place ask the daemon
+// for a sync. It begins when the run in hand has ended, so that two may follow one
+// another sooner.
 const wakeEvery = time.Minute
 
 // receive starts to receive bill notifications, if the configuration asks for
