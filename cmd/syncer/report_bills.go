@@ -85,9 +85,10 @@ func newAccrualsCmd(g *globals) *cobra.Command {
 		Use:   "accruals MONTH",
 		Short: "What is uncleared at the end of a month, with its reversal",
 		Long: `What was made by the last day of a month (in the [report] timezone), was neither
-cancelled nor failed, and was not in the books by then: as two journal lines each,
-an accrual on the last day (negative) and its reversal on the next (positive). Their
-ids begin as those of the bill's postings do.
+cancelled nor failed, and was not in the books by then, or not any more because it
+waited again: as two journal lines each, an accrual on the last day (negative) and
+its reversal on the next (positive). Their ids begin as those of the bill's postings
+do.
 
 Of a closed month the report says what was known when it was closed, else what is
 known now. The amount is out_amount as last seen by the cut-off, else as first seen

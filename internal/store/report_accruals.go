@@ -17,7 +17,8 @@ type Accrual struct {
 	Now      string // its status now
 	Gone     bool   // it is no longer listed by now
 	// Spend is the posting that brought it into the books meanwhile, if one did, and
-	// ClearedOn its day.
+	// ClearedOn its day. It is an adjustment if the bill had taken effect before, and
+	// waited again.
 	Spend     *bill.Amount
 	ClearedOn string
 }
@@ -31,7 +32,9 @@ const spentPart = "(%[1]s.kind IN ('spend', 'adjustment') OR %[1]s.kind = 'rever
 //
 // Whatever counts is one of three: still open now; open then, and changed since;
 // posted after that day. Each is found by an index. k is the state as known then,
-// if it is not the present one, and e that of the end of the day.
+// if it is not the present one, and e that of the end of the day. f is the posting
+// that brought the bill into the books after that day: where the books of the day
+// have nothing of it, the first that took money after it is all of the bill.
 var accruals = `WITH candidates AS (
 		SELECT b.bill_id FROM bills b INDEXED BY bills_open
 		WHERE b.withdrawn_at IS NULL AND b.bill_status IS NOT 'SUCCESS' AND b.bill_status IS NOT 'FAILED' AND b.bill_status IS NOT 'REFUNDED'
@@ -40,7 +43,7 @@ var accruals = `WITH candidates AS (
 		UNION
 		SELECT s.bill_id FROM bill_states s WHERE ?4 IS NOT NULL AND s.state_id > ?4
 		UNION
-		SELECT p.bill_id FROM postings p INDEXED BY postings_date WHERE p.posting_date > ?2 AND p.kind = 'spend'
+		SELECT p.bill_id FROM postings p INDEXED BY postings_date WHERE p.posting_date > ?2 AND p.kind IN ('spend', 'adjustment')
 	), known AS MATERIALIZED (
 		SELECT b.bill_id,
 		       CASE WHEN b.bill_id > ?5 THEN NULL WHEN ?4 IS NULL THEN 0 ELSE coalesce((
@@ -60,23 +63,25 @@ var accruals = `WITH candidates AS (
 	FROM known n CROSS JOIN bills b ON b.bill_id = n.bill_id
 	LEFT JOIN bill_states k ON k.state_id = n.known_id
 	LEFT JOIN bill_states e ON e.state_id = n.end_id
-	LEFT JOIN postings f ON f.bill_id = b.bill_id AND f.kind = 'spend'
+	LEFT JOIN postings f ON f.bill_id = b.bill_id AND f.line = (
+	    SELECT min(p.line) FROM postings p WHERE p.bill_id = b.bill_id AND p.posting_date > ?2 AND p.kind IN ('spend', 'adjustment'))
 	LEFT JOIN postings first ON first.bill_id = b.bill_id AND first.line = 1
 	WHERE n.known_id IS NOT NULL
 	  AND ` + inState("k", "known_id", "withdrawn_at") + ` IS NULL
 	  AND ` + inState("k", "known_id", "transaction_date") + ` <= ?2
 	  AND CASE coalesce(` + inState("k", "known_id", "bill_status") + `, '')
 	      WHEN 'FAILED' THEN 0 WHEN 'CANCELLED' THEN 0
-	      WHEN 'SUCCESS' THEN ` + spentLater + ` WHEN 'PARTIAL_CANCEL' THEN ` + spentLater + `
-	      WHEN 'PARTIAL_REFUND' THEN ` + spentLater + ` WHEN 'REFUNDED' THEN ` + spentLater + `
-	      ELSE NOT EXISTS (
-	          SELECT 1 FROM postings p WHERE p.bill_id = b.bill_id AND p.posting_date <= ?2 AND ` + fmt.Sprintf(spentPart, "p") + `
-	          GROUP BY p.currency HAVING sum(p.amount) <> 0) END
+	      WHEN 'SUCCESS' THEN ` + knownSpent + ` WHEN 'PARTIAL_CANCEL' THEN ` + knownSpent + `
+	      WHEN 'PARTIAL_REFUND' THEN ` + knownSpent + ` WHEN 'REFUNDED' THEN ` + knownSpent + `
+	      ELSE 1 END
+	  AND NOT EXISTS (
+	      SELECT 1 FROM postings p WHERE p.bill_id = b.bill_id AND p.posting_date <= ?2 AND ` + fmt.Sprintf(spentPart, "p") + `
+	      GROUP BY p.currency HAVING sum(p.amount) <> 0)
 	ORDER BY b.account, b.transaction_time, b.bill_id`
 
-// spentLater says that an effective bill's spend is posted behind the day. Whatever
-// could not be read when it was known comes later and moves nothing.
-var spentLater = "coalesce(f.posting_date > ?2 AND (" + inState("k", "known_id", "out_amount") + ") IS NOT NULL, 0)"
+// knownSpent says that an effective bill is known to have taken money. Whatever could
+// not be read when it was known comes later and moves nothing.
+var knownSpent = "coalesce((" + inState("k", "known_id", "out_amount") + ") > 0, 0)"
 
 // inState is a column of a bill in a state of it; 0 is the present one.
 func inState(alias, id, column string) string {
@@ -127,8 +132,8 @@ func (t *Tx) Accruals(accounts []string, month string, fn func(*Accrual) error) 
 		a := Accrual{
 			BillInfo: c.info(), Known: c.text(infoCount + 3), Now: c.text(infoCount + 4), Gone: c.int(infoCount+5) != 0,
 		}
-		if on := c.text(infoCount + 8); on > last {
-			a.ClearedOn, a.Spend = on, c.amount(infoCount+6)
+		if a.ClearedOn = c.text(infoCount + 8); a.ClearedOn != "" {
+			a.Spend = c.amount(infoCount + 6)
 		}
 		if a.Key, _, _ = strings.Cut(c.text(infoCount+2), "-"); a.Key == "" {
 			a.Key = freeKey(taken, a.ID, a.Account, a.OrderNo, c.time(infoCount+1), int(c.int(infoCount)))
