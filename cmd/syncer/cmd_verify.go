@@ -25,12 +25,15 @@ with the bills that are stored now. The windows overlap, the counted spans do
 not: a bill is counted once. They end at seconds with no stored bill nearby,
 because the API does not say whether it includes the ends.
 
-Then the books are compared with the bills: each bill's postings with its state,
-the sums with the postings, and closed months with their hashes. --books does that
-alone and asks the API nothing.
+Then each bill is compared with the JSON that was received, and the books with the
+bills: each bill's postings with its states, the sums with the postings, and closed
+months with their hashes. --books does that alone and asks the API nothing.
 
 Exit code 0 if everything is proved and agrees, else 3. With --repair the windows
-that differ are read again, in an ordinary run, and counted once more.`,
+that differ are read again, in an ordinary run, and counted once more; bills that
+somebody changed by hand are brought back to what was received; and what is missing
+in the books is posted. A bill of which it is not certain any more what was received
+is told, and nothing is posted of it.`,
 		Example: `  syncer verify
   syncer verify --from 2026-03-01 --to 2026-05-31
   syncer verify --repair`,
@@ -49,7 +52,7 @@ that differ are read again, in an ordinary run, and counted once more.`,
 	fs.StringArrayVar(&f.accounts, "account", nil, "only this `NAME`, repeatable")
 	fs.StringVar(&f.from, "from", "", "only windows that reach into or past this `DATE`")
 	fs.StringVar(&f.to, "to", "", "only windows that begin on or before this `DATE`")
-	fs.BoolVar(&repair, "repair", false, "read the windows again that differ")
+	fs.BoolVar(&repair, "repair", false, "read the windows again that differ, and mend bills and books")
 	fs.BoolVar(&books, "books", false, "compare the books with the bills only, ask the API nothing")
 	fs.BoolVarP(&f.dryRun, "dry-run", "n", false, "count only, also with --repair")
 	g.completeAccounts(cmd)
@@ -162,6 +165,7 @@ func verificationJSON(ctx context.Context, v app.Verification, verdict error) an
 		Postings int           `json:"postings"`
 		Months   int           `json:"months"`
 		Closed   int           `json:"months_closed"`
+		Altered  int           `json:"bills_altered"` // not what was received
 		Findings []findingJSON `json:"findings"`
 	}
 	out := struct {
@@ -177,7 +181,7 @@ func verificationJSON(ctx context.Context, v app.Verification, verdict error) an
 		out.Differing, out.Rows = len(v.Differing()), rowsJSON(v.First)
 	}
 	if k := v.Books; k != nil {
-		out.Books = &booksJSON{k.Bills, k.Postings, k.Months, k.Closed, []findingJSON{}}
+		out.Books = &booksJSON{k.Bills, k.Postings, k.Months, k.Closed, k.Altered, []findingJSON{}}
 		for _, f := range k.Findings {
 			out.Books.Findings = append(out.Books.Findings, findingJSON{f.Subject, f.Reason})
 		}

@@ -105,7 +105,7 @@ func (a *App) mendBooks(ctx context.Context) error {
 		return withCode(err)
 	}
 	defer a.logged("closing the database", st.Close)
-	mended, err := st.MendBooks(ctx)
+	mended, err := st.MendBooks(ctx, worldfirst.DecodeItem)
 	a.log.Info().Int("bills", mended).Msg("books mended")
 	return withCode(err)
 }
@@ -120,7 +120,7 @@ func (a *App) checkBooks(ctx context.Context, v *Verification, progress func(don
 		return err
 	}
 	defer a.logged("closing the database", st.Close)
-	checked, err := st.CheckBooks(ctx, progress)
+	checked, err := st.CheckBooks(ctx, worldfirst.DecodeItem, progress)
 	if err != nil {
 		return withCode(err)
 	}
@@ -265,7 +265,12 @@ func (v *Verification) Differing() []*verify.Row {
 func (v *Verification) verdict() error {
 	o := openEnds{noun: "window"}
 	if v.Books != nil {
-		o.books = len(v.Books.Findings)
+		o.altered = v.Books.Altered
+		for _, f := range v.Books.Findings {
+			if !f.Altered {
+				o.books++
+			}
+		}
 	}
 	var results []*verify.Result
 	if v.First != nil {
@@ -298,6 +303,7 @@ type openEnds struct {
 	refused, hints                 []string
 	stopped                        error
 	advice                         string // where counts differ
+	altered                        int    // bills that are not what was received
 	books                          int    // findings in the books
 }
 
@@ -349,9 +355,16 @@ func (o *openEnds) verdict() error {
 	if o.unproved > 0 {
 		add(some(o.unproved, "is not proved", "are not proved"), "\"syncer status\" says what is missing, \"syncer sync\" goes on")
 	}
+	if o.altered > 0 {
+		reason := fmt.Sprintf("%d bills are not what was received", o.altered)
+		if o.altered == 1 {
+			reason = "1 bill is not what was received"
+		}
+		add(reason, "somebody changed the rows: \"syncer verify --repair\" puts back what was received, as far as that is still certain; else compare with a backup")
+	}
 	if o.books > 0 {
 		reason := "the books are not what the bills say"
-		add(reason, "the rows were changed by hand, or this is a fault of the program: \"syncer verify --repair\" mends what is not closed; else compare with a backup, and report it")
+		add(reason, "the rows were changed by hand, or this is a fault of the program: \"syncer verify --repair\" mends sums and what is missing, where it is not closed; else compare with a backup, and report it")
 	}
 	if len(o.nothing) > 0 {
 		add(strings.Join(o.nothing, ", ")+": nothing is proved yet", "\"syncer sync\" reads and proves it")

@@ -41,7 +41,7 @@ type Line struct {
 	// report's time zone: YYYY-MM-DD.
 	Effect string
 	Part   Part   // which of the bill's amounts it is about: PartOf tells it from the rest
-	Reason string // which change of the bill brought it
+	Reason string // which change of the bill brought it; stored, and compared by "syncer verify": the words stay
 }
 
 // A Part is one of the two amounts of a bill that move money.

@@ -7,29 +7,39 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A BooksFinding is something in the books that is not what it is made of.
 type BooksFinding struct {
 	Subject string // bill 7, month 2026-05, line ABC
 	Reason  string
+	Altered bool // a bill is not what was received
 }
 
 // BooksChecked is what was looked at.
 type BooksChecked struct {
 	Bills, Postings, Months, Closed int
+	Altered                         int // bills that are not what was received
 	Findings                        []BooksFinding
 }
 
 // maxFindings bounds what is listed: whoever has more has one problem.
 const maxFindings = 20
 
-// CheckBooks compares the postings of every bill with its present state, and the
-// sums and what is closed with the postings. What is to be summed anew is no
-// finding. Progress, if set, is told how many of how many bills are compared.
-func (s *Store) CheckBooks(ctx context.Context, progress func(done, total int)) (c BooksChecked, err error) {
+// CheckBooks compares every bill with what was received, if decode is set, its
+// postings with its states, and the sums and what is closed with the postings. What is
+// to be summed anew is no finding. Progress, if set, is told how many of how many bills
+// are compared.
+func (s *Store) CheckBooks(ctx context.Context, decode Decoder, progress func(done, total int)) (c BooksChecked, err error) {
 	err = s.View(ctx, func(t *Tx) error {
-		k := bookChecker{t: t, BooksChecked: &c, progress: progress}
+		k := bookChecker{t: t, decode: decode, BooksChecked: &c, progress: progress, altered: map[int64]bool{}}
+		if k.zone, err = t.ReportZone(); err != nil {
+			return err
+		}
+		if k.closed, err = t.closed(); err != nil {
+			return err
+		}
 		for _, check := range []func() error{k.bills, k.orphans, k.lines, k.days, k.months, k.failures, k.closings} {
 			if err := check(); err != nil {
 				return err
@@ -43,12 +53,16 @@ func (s *Store) CheckBooks(ctx context.Context, progress func(done, total int)) 
 type bookChecker struct {
 	t *Tx
 	*BooksChecked
+	decode   Decoder
 	progress func(done, total int)
+	zone     *time.Location
+	closed   map[string]closed
+	altered  map[int64]bool // bills that are not what was received: what follows from them is told with that
 }
 
 func (k *bookChecker) found(subject, reason string, args ...any) {
 	if len(k.Findings) < maxFindings {
-		k.Findings = append(k.Findings, BooksFinding{subject, fmt.Sprintf(reason, args...)})
+		k.Findings = append(k.Findings, BooksFinding{Subject: subject, Reason: fmt.Sprintf(reason, args...)})
 	}
 }
 
@@ -63,9 +77,24 @@ const moved = `
 	UNION ALL
 	SELECT bill_id, currency, -amount FROM postings p WHERE bill_id BETWEEN ?1 AND ?2 AND EXISTS (SELECT 1 FROM bills b WHERE b.bill_id = p.bill_id)`
 
-// bills compares every bill, some at a time: memory does not grow.
-func (k *bookChecker) bills() error {
+// chunks calls fn with the first and the last key of some bills at a time, so that
+// memory does not grow with their number.
+func (t *Tx) chunks(fn func(from, to int64) error) error {
 	const atOnce = 20000
+	var last int64
+	err := t.each("counting bills", "SELECT max(bill_id) FROM bills", nil, func(row []driver.Value) error {
+		c := columns{row: row}
+		last = c.int(0)
+		return c.err
+	})
+	for from := int64(1); err == nil && from <= last; from += atOnce {
+		err = fn(from, min(from+atOnce-1, last))
+	}
+	return err
+}
+
+// bills compares every bill.
+func (k *bookChecker) bills() error {
 	var last, count int64
 	one := func(doing, query string, into ...*int64) error {
 		return k.t.each(doing, query, nil, func(row []driver.Value) error {
@@ -86,22 +115,33 @@ func (k *bookChecker) bills() error {
 		k.found("books", "the bills %d to %d are not posted yet", first, until)
 		return nil
 	}
-	for from := int64(1); from <= last; from += atOnce {
-		to := min(from+atOnce-1, last)
+	err := k.t.chunks(func(from, to int64) error {
+		if err := k.received(from, to); err != nil {
+			return err
+		}
 		err := k.t.each("comparing bills with their postings", `
 			SELECT bill_id, currency, sum(amount) FROM (`+moved+`)
 			GROUP BY bill_id, currency HAVING sum(amount) <> 0`,
 			[]any{from, to}, func(row []driver.Value) error {
 				c := columns{row: row}
-				k.found(fmt.Sprintf("bill %d", c.int(0)), "its state and its postings differ by %d of the smallest unit of %s", c.int(2), c.text(1))
+				if !k.altered[c.int(0)] {
+					k.found(fmt.Sprintf("bill %d", c.int(0)), "its state and its postings differ by %d of the smallest unit of %s", c.int(2), c.text(1))
+				}
 				return c.err
 			})
 		if err != nil {
 			return err
 		}
+		if err := k.histories(from, to); err != nil {
+			return err
+		}
 		if k.progress != nil {
 			k.progress(int(to), int(last))
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := one("counting postings", "SELECT count(*) FROM postings", &count); err != nil {
 		return err

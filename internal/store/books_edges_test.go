@@ -44,7 +44,7 @@ func closeAt(t *testing.T, s *store.Store, month string, at time.Time) {
 func sound(t *testing.T, s *store.Store) {
 	t.Helper()
 	post(t, s)
-	if got, err := s.CheckBooks(t.Context(), nil); err != nil || len(got.Findings) > 0 {
+	if got, err := s.CheckBooks(t.Context(), nil, nil); err != nil || len(got.Findings) > 0 {
 		t.Errorf("CheckBooks = %+v, %v", got.Findings, err)
 	}
 }
@@ -178,7 +178,7 @@ func TestMendLeavesClosedMonths(t *testing.T) {
 	l.tell(t, s, dayOf(1, 30)) // read again, as another bill: posted on the 5th
 	closeAt(t, s, "2026-01", dayOf(2, 9))
 	was := texts(t, s, asPosted)
-	if _, err := s.MendBooks(t.Context()); err != nil {
+	if _, err := s.MendBooks(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	post(t, s)
@@ -293,7 +293,7 @@ func TestLinesTakenAway(t *testing.T) {
 				execute(t, raw(t, s.Path()), "DELETE FROM postings WHERE line IN ("+lost+")")
 				left := texts(t, s, asPosted)
 				if mended {
-					if n, err := s.MendBooks(t.Context()); n != 1 || err != nil {
+					if n, err := s.MendBooks(t.Context(), nil); n != 1 || err != nil {
 						t.Errorf("MendBooks = %d, %v; want 1", n, err)
 					}
 				}
@@ -313,7 +313,7 @@ func TestClosingTakenAway(t *testing.T) {
 	grown(t, s, "A", "SUCCESS", usd(1000))
 	closeAt(t, s, "2026-01", dayOf(2, 9))
 	execute(t, raw(t, s.Path()), "PRAGMA foreign_keys = OFF", "DELETE FROM closes")
-	got, err := s.CheckBooks(t.Context(), nil)
+	got, err := s.CheckBooks(t.Context(), nil, nil)
 	if err != nil || len(got.Findings) != 1 || got.Findings[0].Subject != "month 2026-01" || !strings.Contains(got.Findings[0].Reason, "it was closed, and ") {
 		t.Errorf("CheckBooks = %+v, %v", got.Findings, err)
 	}

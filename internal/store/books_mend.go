@@ -10,14 +10,20 @@ import (
 )
 
 // MendBooks brings the books back to what the bills say, after rows were taken away
-// or changed by somebody else: postings whose bill is stored anew under another key
+// or changed by somebody else. First, if decode is set, bills are brought back to
+// what was received; one of which that is not certain any more is not posted. Then
+// postings whose bill is stored anew under another key
 // are its own again, what is missing is posted, and all sums of open months are
 // made again by the next Sum. Nothing that is posted is changed or taken away, but
 // what stands there twice, and nothing at all in a closed month. It returns how many
 // bills it looked after.
-func (s *Store) MendBooks(ctx context.Context) (mended int, err error) {
+func (s *Store) MendBooks(ctx context.Context, decode Decoder) (mended int, err error) {
 	err = s.Update(ctx, func(t *Tx) error {
 		p, err := t.poster()
+		if err != nil {
+			return err
+		}
+		bills, doubted, err := p.restore(decode)
 		if err != nil {
 			return err
 		}
@@ -26,7 +32,7 @@ func (s *Store) MendBooks(ctx context.Context) (mended int, err error) {
 			return err
 		}
 		if len(orphans) > 0 {
-			if err := p.adopt(orphans); err != nil {
+			if err := p.adopt(orphans, doubted); err != nil {
 				return err
 			}
 		}
@@ -35,11 +41,15 @@ func (s *Store) MendBooks(ctx context.Context) (mended int, err error) {
 			return err
 		}
 		for _, id := range differ {
+			if doubted[id] {
+				continue
+			}
 			if err := p.span(id, id); err != nil {
 				return err
 			}
+			bills[id] = true
 		}
-		mended = len(differ)
+		mended = len(bills)
 		return t.exec("noting sums to be made", `
 			INSERT OR IGNORE INTO dirty_months (month, sums)
 			SELECT DISTINCT month, 'books' FROM (SELECT substr(posting_date, 1, 7) AS month FROM postings UNION SELECT month FROM book_sums)
@@ -63,12 +73,13 @@ func (p *poster) orphans() (map[string]int64, error) {
 		})
 }
 
-// adopt gives orphans to the bills that are what theirs were.
-func (p *poster) adopt(orphans map[string]int64) error {
+// adopt gives orphans to the bills that are what theirs were, but not to those of which
+// that is in doubt.
+func (p *poster) adopt(orphans map[string]int64, doubted map[int64]bool) error {
 	found := map[int64]int64{}
 	err := p.t.each("looking for the bills of postings", "SELECT bill_id, account, order_no, transaction_time, ordinal FROM bills", nil, func(row []driver.Value) error {
 		c := columns{row: row}
-		if old, ok := orphans[books.Key(c.text(1), c.text(2), c.time(3), int(c.int(4)))]; ok {
+		if old, ok := orphans[books.Key(c.text(1), c.text(2), c.time(3), int(c.int(4)))]; ok && !doubted[c.int(0)] {
 			found[old] = c.int(0)
 		}
 		return c.err
@@ -129,22 +140,15 @@ func (p *poster) follow(old, id int64) error {
 
 // differing returns the bills whose postings do not add up to their present state.
 func (p *poster) differing() (ids []int64, err error) {
-	const atOnce = 20000
-	var last int64
-	err = p.t.each("counting bills", "SELECT max(bill_id) FROM bills", nil, func(row []driver.Value) error {
-		c := columns{row: row}
-		last = c.int(0)
-		return c.err
-	})
-	for from := int64(1); err == nil && from <= last; from += atOnce {
-		err = p.t.each("comparing bills with their postings", `
+	err = p.t.chunks(func(from, to int64) error {
+		return p.t.each("comparing bills with their postings", `
 			SELECT DISTINCT bill_id FROM (SELECT bill_id, currency, sum(amount) AS amount FROM (`+moved+`) GROUP BY bill_id, currency)
 			WHERE amount <> 0 AND bill_id IN (SELECT bill_id FROM bills) ORDER BY bill_id`,
-			[]any{from, min(from+atOnce-1, last)}, func(row []driver.Value) error {
+			[]any{from, to}, func(row []driver.Value) error {
 				c := columns{row: row}
 				ids = append(ids, c.int(0))
 				return c.err
 			})
-	}
+	})
 	return ids, err
 }

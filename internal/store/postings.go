@@ -259,6 +259,7 @@ type storedLine struct {
 	books.Line
 	date   string
 	number int // among the bill's, from 1
+	run    int64
 }
 
 const (
@@ -294,38 +295,7 @@ func stateIn(c *columns) stateOf {
 
 // span posts the bills from one key to another.
 func (p *poster) span(from, to int64) error {
-	span := []any{from, to}
-	earlier := map[int64][]stateOf{}
-	err := p.t.each("reading earlier states", earlierStates, span, func(row []driver.Value) error {
-		c := columns{row: row}
-		id := c.int(0)
-		earlier[id] = append(earlier[id], stateIn(&c))
-		return c.err
-	})
-	if err != nil {
-		return err
-	}
-	lines := map[int64][]storedLine{}
-	err = p.t.each("reading postings", "SELECT bill_id, line_id, kind, amount, currency, effect_date, reason, posting_date, line FROM postings WHERE bill_id BETWEEN ? AND ? ORDER BY bill_id, line",
-		span, func(row []driver.Value) error {
-			c := columns{row: row}
-			id := c.int(0)
-			l := books.Line{ID: c.text(1), Kind: books.Kind(c.text(2)), Amount: bill.Amount{Value: c.int(3), Currency: c.text(4)}, Effect: c.text(5), Reason: c.text(6)}
-			l.Part = books.PartOf(l.Kind, l.Amount.Value)
-			lines[id] = append(lines[id], storedLine{l, c.text(7), int(c.int(8))})
-			return c.err
-		})
-	if err != nil {
-		return err
-	}
-	bills := make([]posted, 0, to-from+1)
-	err = p.t.each("reading bills", presentStates, span, func(row []driver.Value) error {
-		c := columns{row: row}
-		b := posted{id: c.int(0), account: c.text(16), orderNo: c.text(17), at: c.time(10), ordinal: int(c.int(18))}
-		b.states, b.have = append(earlier[b.id], stateIn(&c)), lines[b.id]
-		bills = append(bills, b)
-		return c.err
-	})
+	bills, err := p.t.postedBetween(from, to)
 	if err != nil {
 		return err
 	}
@@ -335,6 +305,45 @@ func (p *poster) span(from, to int64) error {
 		}
 	}
 	return nil
+}
+
+// postedBetween returns the bills from one key to another, with their states and
+// postings.
+func (t *Tx) postedBetween(from, to int64) ([]posted, error) {
+	span := []any{from, to}
+	earlier := map[int64][]stateOf{}
+	err := t.each("reading earlier states", earlierStates, span, func(row []driver.Value) error {
+		c := columns{row: row}
+		id := c.int(0)
+		earlier[id] = append(earlier[id], stateIn(&c))
+		return c.err
+	})
+	if err != nil {
+		return nil, err
+	}
+	lines := map[int64][]storedLine{}
+	err = t.each("reading postings", `
+		SELECT bill_id, line_id, kind, amount, currency, effect_date, reason, posting_date, line, run_id
+		FROM postings WHERE bill_id BETWEEN ? AND ? ORDER BY bill_id, line`, span, func(row []driver.Value) error {
+		c := columns{row: row}
+		id := c.int(0)
+		l := books.Line{ID: c.text(1), Kind: books.Kind(c.text(2)), Amount: bill.Amount{Value: c.int(3), Currency: c.text(4)}, Effect: c.text(5), Reason: c.text(6)}
+		l.Part = books.PartOf(l.Kind, l.Amount.Value)
+		lines[id] = append(lines[id], storedLine{l, c.text(7), int(c.int(8)), c.int(9)})
+		return c.err
+	})
+	if err != nil {
+		return nil, err
+	}
+	bills := make([]posted, 0, to-from+1)
+	err = t.each("reading bills", presentStates, span, func(row []driver.Value) error {
+		c := columns{row: row}
+		b := posted{id: c.int(0), account: c.text(16), orderNo: c.text(17), at: c.time(10), ordinal: int(c.int(18))}
+		b.states, b.have = append(earlier[b.id], stateIn(&c)), lines[b.id]
+		bills = append(bills, b)
+		return c.err
+	})
+	return bills, err
 }
 
 // write writes the lines that a bill's states add to those it has, and notes which
@@ -369,27 +378,10 @@ type derived struct {
 // change by hand, what is missing is told by the present state alone: the sum is
 // right all the same.
 func (b *posted) derive(key string, zone *time.Location) (lines []derived, from int) {
-	var all []books.Line
-	var runs []int64
-	for i := range b.states {
-		s := &b.states[i]
-		if s.First = i == 0; !s.First {
-			before := &b.states[i-1]
-			s.Before, s.Back = before.Updated, before.State.Withdrawn
-		}
-		s.Date(s.Dating, zone)
-		if n := len(all); n > 0 {
-			s.Effect = max(s.Effect, all[n-1].Effect) // nothing is undone before it was done
-		}
-		next := books.Next(key, all, s.State)
-		all = append(all, next...)
-		for range next {
-			runs = append(runs, s.run)
-		}
-	}
+	all, runs := b.follow(key, zone)
 	same := len(all) >= len(b.have)
 	for i := 0; same && i < len(b.have); i++ {
-		same = all[i].ID == b.have[i].ID && all[i].Amount == b.have[i].Amount && b.have[i].number == i+1
+		same = b.have[i].is(&all[i], i)
 	}
 	if !same {
 		last := &b.states[len(b.states)-1]
@@ -409,6 +401,32 @@ func (b *posted) derive(key string, zone *time.Location) (lines []derived, from 
 		from = b.have[n-1].number // more than there are if somebody took one away
 	}
 	return lines, from
+}
+
+// follow returns the lines that all states of the bill brought, and the run of each.
+func (b *posted) follow(key string, zone *time.Location) (all []books.Line, runs []int64) {
+	for i := range b.states {
+		s := &b.states[i]
+		if s.First = i == 0; !s.First {
+			before := &b.states[i-1]
+			s.Before, s.Back = before.Updated, before.State.Withdrawn
+		}
+		s.Date(s.Dating, zone)
+		if n := len(all); n > 0 {
+			s.Effect = max(s.Effect, all[n-1].Effect) // nothing is undone before it was done
+		}
+		next := books.Next(key, all, s.State)
+		all = append(all, next...)
+		for range next {
+			runs = append(runs, s.run)
+		}
+	}
+	return all, runs
+}
+
+// is reports whether a stored line is one that the states say, at its place.
+func (l *storedLine) is(said *books.Line, place int) bool {
+	return said.ID == l.ID && said.Amount == l.Amount && l.number == place+1
 }
 
 // keyOf returns what the ids of a bill's lines begin with. What another bill's
@@ -503,7 +521,7 @@ func (p *poster) insert(b *posted, line int, l *books.Line, run int64) error {
 	if err != nil {
 		return err
 	}
-	date := p.date(l.Effect)
+	date := bookDay(p.closed, l.Effect)
 	d.begin()
 	d.value(b.id)
 	d.value(int64(line))
@@ -518,17 +536,17 @@ func (p *poster) insert(b *posted, line int, l *books.Line, run int64) error {
 	if _, err := p.t.run(d); err != nil {
 		return err
 	}
-	b.have = append(b.have, storedLine{*l, date, line})
+	b.have = append(b.have, storedLine{*l, date, line, run})
 	p.lines++
 	p.t.written++
 	return nil
 }
 
-// date is the day in the books of what happened on a day: that day, or the first
+// bookDay is the day in the books of what happened on a day: that day, or the first
 // one that is open if its month is closed.
-func (p *poster) date(effect string) string {
+func bookDay(closed map[string]closed, effect string) string {
 	month := effect[:7]
-	for !p.closed[month].IsZero() {
+	for !closed[month].IsZero() {
 		month = nextMonth(month)
 		effect = month + "-01"
 	}

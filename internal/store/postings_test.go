@@ -235,7 +235,7 @@ func TestBooksFollow(t *testing.T) {
 			SELECT dimension, month, account, sum(failures) FROM failure_sums GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`), texts(t, often, `
 			SELECT d.column1, substr(transaction_date, 1, 7), account, count(*) FROM bills JOIN (VALUES ('account'), ('card'), ('merchant')) d
 			WHERE bill_status = 'FAILED' AND withdrawn_at IS NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`))
-		checked, err := often.CheckBooks(t.Context(), nil)
+		checked, err := often.CheckBooks(t.Context(), nil, nil)
 		equal(t, "findings", checked.Findings, []store.BooksFinding(nil))
 		if err != nil || checked.Bills != len(lives) || checked.Postings != len(before) || checked.Closed != len(closed) {
 			t.Fatalf("CheckBooks = %+v, %v", checked, err)
@@ -335,7 +335,7 @@ func TestBooksMend(t *testing.T) {
 	execute(t, db, "PRAGMA foreign_keys = OFF", "DELETE FROM bills WHERE order_no IN ('B', 'C')")
 	check := func(what string, findings int) {
 		t.Helper()
-		got, err := s.CheckBooks(t.Context(), nil)
+		got, err := s.CheckBooks(t.Context(), nil, nil)
 		if err != nil || len(got.Findings) != findings {
 			t.Errorf("%s: CheckBooks = %+v, %v; want %d findings", what, got.Findings, err, findings)
 		}
@@ -344,7 +344,7 @@ func TestBooksMend(t *testing.T) {
 	tell("C", 4, 300)              // under the key that B had
 	tell("D", 50, 400)             // under that of C
 	tell("B", 3, 200)
-	if _, err := s.MendBooks(t.Context()); err != nil {
+	if _, err := s.MendBooks(t.Context(), nil); err != nil {
 		t.Fatalf("MendBooks = %v", err)
 	}
 	post(t, s)
@@ -397,7 +397,7 @@ func TestBooksOfAnOlderDatabase(t *testing.T) {
 		"spend 2024-02-02 3333",  // when it was bought: when it cleared nobody said
 		"spend 2024-02-03 1",     // when it was seen to have cleared
 	})
-	if got, err := s.CheckBooks(t.Context(), nil); err != nil || len(got.Findings) > 0 {
+	if got, err := s.CheckBooks(t.Context(), nil, nil); err != nil || len(got.Findings) > 0 {
 		t.Errorf("CheckBooks = %+v, %v", got, err)
 	}
 	if left, err := s.Unposted(t.Context()); err != nil || left {
@@ -421,7 +421,7 @@ func TestBooksOfNoDay(t *testing.T) {
 			execute(t, raw(t, s.Path()), "UPDATE postings SET posting_date = '"+bad+"'")
 			told := func() (days int) {
 				t.Helper()
-				got, err := s.CheckBooks(t.Context(), nil)
+				got, err := s.CheckBooks(t.Context(), nil, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -437,7 +437,7 @@ func TestBooksOfNoDay(t *testing.T) {
 			}
 			l.present.Status, l.present.In, l.present.Hash = "REFUNDED", usd(100), "later"
 			l.tell(t, s, day(3))
-			if _, err := s.MendBooks(t.Context()); err != nil {
+			if _, err := s.MendBooks(t.Context(), nil); err != nil {
 				t.Errorf("MendBooks = %v", err)
 			}
 			post(t, s)

@@ -53,7 +53,7 @@ func TestMatchesFollowPostings(t *testing.T) {
 	tell("B", 3, 200)
 	post(t, s)
 	reconciled("june", "l", 3) // with the posting that is there twice now
-	if _, err := s.MendBooks(t.Context()); err != nil {
+	if _, err := s.MendBooks(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	post(t, s)
