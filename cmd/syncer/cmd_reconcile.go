@@ -67,8 +67,8 @@ The ledger is kept under the name of its file, or --name. It is about the days f
 first line to its last, or --from and --to: postings of these days have to be in it.
 The same file again changes nothing but for bills that came since; a corrected file
 under the same name keeps what was decided about lines that it still has. What was
-confirmed is matched with nothing else, what was rejected is never proposed again.
-Nothing is posted by any of this, so closed months can be reconciled.
+confirmed is matched with nothing else, what was rejected is never proposed again, and
+its posting is free for other lines. Nothing is posted by any of this, so closed months can be reconciled.
 
 The parts are summary, suggested, open_ledger, open_postings and, in --csv, --json,
 --xlsx and with --part, matches and rejected. The views reconciliation_matches,

@@ -281,7 +281,7 @@ func (r *reconciling) add(b *store.BookLine) (int32, error) {
 	if r.yuan && b.Amount.Currency == cnh {
 		r.offshore[at] = true
 	}
-	x := reconcile.Posting{Bill: b.Bill, Line: int32(b.Line), Day: day, Amount: r.seen(b.Amount), Name: r.normal(b.Merchant)}
+	x := reconcile.Posting{Bill: b.Bill, Line: int32(b.Line), Key: b.LineID, Day: day, Amount: r.seen(b.Amount), Name: r.normal(b.Merchant)}
 	if len(r.taken) > 0 {
 		x.Taken, x.Undecided = r.taken[b.PostingKey], r.undecided[b.PostingKey]
 	}

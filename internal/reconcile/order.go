@@ -6,7 +6,8 @@ import (
 	"sort"
 )
 
-// inOrder puts lines in the order of their keys, postings in that of bill and line.
+// inOrder puts lines in the order of their keys, postings in that of their days,
+// amounts and keys.
 func inOrder(lines []Line, postings []Posting) (lineAt, postAt []int32) {
 	lineAt = make([]int32, len(lines))
 	for i := range lineAt {
@@ -19,7 +20,10 @@ func inOrder(lines []Line, postings []Posting) (lineAt, postAt []int32) {
 	}
 	slices.SortFunc(postAt, func(a, b int32) int {
 		x, y := &postings[a], &postings[b]
-		return cmp.Or(cmp.Compare(x.Bill, y.Bill), cmp.Compare(x.Line, y.Line))
+		if c := cmp.Or(cmp.Compare(x.Day, y.Day), cmp.Compare(x.Amount.Value, y.Amount.Value)); c != 0 {
+			return c // nearly always: texts take longer
+		}
+		return cmp.Or(cmp.Compare(x.Amount.Currency, y.Amount.Currency), cmp.Compare(x.Key, y.Key))
 	})
 	return lineAt, postAt
 }

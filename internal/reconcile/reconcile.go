@@ -32,7 +32,8 @@ type Line struct {
 // A Posting is a line of the books.
 type Posting struct {
 	Bill   int64
-	Line   int32 // of the bill
+	Line   int32  // of the bill
+	Key    string // its own, the same wherever the books are made; decides the order of equals
 	Day    int32
 	Amount bill.Amount
 	Name   string
@@ -162,7 +163,8 @@ type money struct {
 }
 
 // Find matches lines with postings. Keys of lines are different from each other, and
-// so are bill and line of postings.
+// so are those of postings. The result is told by what lines and postings say, not by
+// the numbers of bills, which differ from one database to another.
 func Find(lines []Line, postings []Posting, o Options) Result {
 	m := newMatcher(lines, postings, o)
 	m.references()
@@ -237,9 +239,19 @@ func (m *matcher) claim() {
 		from := len(all)
 		for _, p := range m.given[at].Named {
 			all = append(all, back[p])
-			m.claimed[back[p]] = true
 		}
 		m.named[i] = distinct(all[from:len(all):len(all)])
+		m.claimFor(i)
+	}
+}
+
+// claimFor keeps what a line names from lines that do not, but what a person has
+// rejected as its own: that is as free as any other.
+func (m *matcher) claimFor(line int) {
+	for _, p := range m.named[line] {
+		if !m.refused(line, int(p)) {
+			m.claimed[p] = true
+		}
 	}
 }
 

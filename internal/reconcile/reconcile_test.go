@@ -30,7 +30,7 @@ func world(t *rapid.T) (lines []reconcile.Line, postings []reconcile.Posting) {
 			a.Value = -5000
 		}
 		taken := rapid.SampledFrom([]string{"", "", "", "", "another line"}).Draw(t, "taken")
-		postings = append(postings, reconcile.Posting{Bill: int64(i/2 + 1), Line: int32(i%2 + 1), Day: rapid.Int32Range(0, 8).Draw(t, "day"), Amount: a, Name: rapid.SampledFrom(names).Draw(t, "name"), Taken: taken})
+		postings = append(postings, reconcile.Posting{Bill: int64(i/2 + 1), Line: int32(i%2 + 1), Key: fmt.Sprintf("K%02d", (i*5)%16), Day: rapid.Int32Range(0, 8).Draw(t, "day"), Amount: a, Name: rapid.SampledFrom(names).Draw(t, "name"), Taken: taken})
 	}
 	for i := range rapid.IntRange(0, 14).Draw(t, "lines") {
 		l := reconcile.Line{Key: fmt.Sprintf("%03d", i), Number: i + 2, Day: rapid.Int32Range(0, 8).Draw(t, "day"), Amount: amount.Draw(t, "amount"), Name: rapid.SampledFrom(names).Draw(t, "name")}
@@ -47,7 +47,9 @@ func world(t *rapid.T) (lines []reconcile.Line, postings []reconcile.Posting) {
 // said is a result whatever the order of what went in.
 func said(lines []reconcile.Line, postings []reconcile.Posting, r reconcile.Result) []string {
 	var out []string
-	posting := func(p int) string { return fmt.Sprint(postings[p].Bill, "/", postings[p].Line) }
+	posting := func(p int) string {
+		return cmp.Or(postings[p].Key, fmt.Sprint(postings[p].Bill, "/", postings[p].Line))
+	}
 	for _, m := range r.Matches {
 		text := fmt.Sprintf("%s, suggested %t, %s:", m.Rule, m.Suggested, m.Reason)
 		for _, l := range m.Lines {
@@ -138,6 +140,24 @@ func TestAnyOrder(t *testing.T) {
 		random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 		if got := said(others, mixed, reconcile.Find(others, mixed, limits)); !slices.Equal(got, want) {
 			t.Fatalf("in another order\n%q\nnot\n%q", got, want)
+		}
+	})
+}
+
+// Which numbers bills have does not matter either: they differ from one database to
+// another.
+func TestAnyNumbers(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		lines, postings := world(t)
+		want := said(lines, postings, reconcile.Find(lines, postings, limits))
+		others := slices.Clone(postings)
+		numbers := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1)).Perm(len(postings))
+		for i := range others {
+			others[i].Bill = int64(numbers[others[i].Bill-1] + 1)
+		}
+		if got := said(lines, others, reconcile.Find(lines, others, limits)); !slices.Equal(got, want) {
+			t.Fatalf("with other numbers\n%q\nnot\n%q", got, want)
 		}
 	})
 }
@@ -387,6 +407,51 @@ func TestRejected(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A posting is free for other lines once the match with a line that names it was
+// rejected; the line itself is matched with nothing that it does not name.
+func TestRejectedIsFree(t *testing.T) {
+	t.Parallel()
+	line := func(key string, v int64, name string, named ...int32) reconcile.Line {
+		return reconcile.Line{Key: key, Number: 2, Amount: bill.Amount{Currency: "USD", Value: v}, Name: name, Named: named}
+	}
+	post := func(key string, v int64, name string) reconcile.Posting {
+		return reconcile.Posting{Bill: int64(key[0]), Line: 1, Key: key, Day: 1, Amount: bill.Amount{Currency: "USD", Value: v}, Name: name}
+	}
+	for name, tt := range map[string]struct {
+		lines    []reconcile.Line
+		postings []reconcile.Posting
+		want     string // the rule and the sides of what is matched beside line a
+	}{
+		"equal amounts":     {[]reconcile.Line{line("a", -100, "", 0), line("b", -100, "")}, []reconcile.Posting{post("P", -100, "")}, "amount b P"},
+		"other amounts":     {[]reconcile.Line{line("a", -90, "", 0), line("b", -100, "")}, []reconcile.Posting{post("P", -100, "")}, "amount b P"},
+		"nearly equal":      {[]reconcile.Line{line("a", -20000, "A", 0), line("b", -20001, "A")}, []reconcile.Posting{post("P", -20000, "A")}, "tolerance b P"},
+		"another names it":  {[]reconcile.Line{line("a", -100, "", 0), line("b", -100, "", 0)}, []reconcile.Posting{post("P", -100, "")}, "reference b P"},
+		"part of a sum":     {[]reconcile.Line{line("a", -100, "", 0), line("b", -300, "A")}, []reconcile.Posting{post("P", -100, "A"), post("Q", -200, "A")}, "sum b Q P"},
+		"others name a sum": {[]reconcile.Line{line("a", -300, "", 0), line("b", -100, "", 0), line("c", -200, "", 0)}, []reconcile.Posting{post("P", -300, "")}, "sum b c P"},
+		"one names a sum":   {[]reconcile.Line{line("a", -100, "", 0), line("b", -300, "", 0, 1)}, []reconcile.Posting{post("P", -100, ""), post("Q", -200, "")}, "sum b Q P"},
+		"all make a sum":    {[]reconcile.Line{line("a", -100, "", 0), line("b", -200, "", 0)}, []reconcile.Posting{post("P", -300, "")}, "sum a b P"},
+		"it may be a suggestion": {[]reconcile.Line{line("a", -100, "", 0), line("b", -100, "X")},
+			[]reconcile.Posting{post("P", -100, "X"), post("Q", -100, "Y")}, "amount_merchant b P"},
+	} {
+		o := limits
+		o.Refused = func(l, p int) bool { return tt.lines[l].Key == "a" && tt.postings[p].Key == "P" }
+		var got []string
+		for _, m := range reconcile.Find(tt.lines, tt.postings, o).Matches {
+			words := []string{string(m.Rule)}
+			for _, l := range m.Lines {
+				words = append(words, tt.lines[l].Key)
+			}
+			for _, p := range m.Postings {
+				words = append(words, tt.postings[p].Key)
+			}
+			got = append(got, strings.Join(words, " "))
+		}
+		if strings.Join(got, "; ") != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
 }
 
 // Cases by hand, with the reasons that people read.

@@ -45,9 +45,7 @@ func (m *matcher) references() {
 	clear(m.claimed)
 	for i := range m.lines {
 		if !m.lineOut[i] {
-			for _, p := range m.named[i] {
-				m.claimed[p] = true
-			}
+			m.claimFor(i)
 		}
 	}
 }
@@ -61,7 +59,8 @@ func have(n int, one, many string) string {
 }
 
 // namedSums matches a line with all open postings that it names, if no other line
-// names one of these; and a posting with all open lines that name nothing else.
+// names one of these; and a posting with all open lines that name nothing else. A line
+// whose match with a posting was rejected does not stand in the way of others.
 func (m *matcher) namedSums() {
 	lines := map[int32][]int{} // open lines by the posting they name
 	for i := range m.lines {
@@ -87,19 +86,24 @@ func (m *matcher) namedSums() {
 			continue
 		}
 		ps := open(i)
-		alone := func(p int) bool { return len(lines[int32(p)]) != 1 }
-		if len(ps) >= 2 && len(ps) <= maxParts && !slices.ContainsFunc(ps, alone) && m.adds([]int{i}, ps) {
+		shared := func(p int) bool {
+			return slices.ContainsFunc(lines[int32(p)], func(l int) bool { return l != i && !m.refused(l, p) })
+		}
+		if len(ps) >= 2 && len(ps) <= maxParts && m.lines[i].value != 0 && !slices.ContainsFunc(ps, shared) && m.adds([]int{i}, ps) {
 			m.take(Match{Rule: Sum, Lines: []int{i}, Postings: ps, Reason: fmt.Sprintf("the %d postings that it names add up to it", len(ps))})
 		}
 	}
 	for _, at := range slices.Sorted(maps.Keys(lines)) {
-		p, ls := int(at), lines[at]
-		if m.postOut[p] || len(ls) < 2 || len(ls) > maxParts {
-			continue
-		}
+		p, all := int(at), lines[at]
+		left := slices.DeleteFunc(slices.Clone(all), func(l int) bool { return m.refused(l, p) })
 		other := func(l int) bool { return m.lineOut[l] || len(open(l)) != 1 }
-		if !slices.ContainsFunc(ls, other) && m.adds(ls, []int{p}) {
-			m.take(Match{Rule: Sum, Lines: ls, Postings: []int{p}, Reason: fmt.Sprintf("the %d lines that name it add up to it", len(ls))})
+		for _, ls := range [][]int{all, left} {
+			if m.postOut[p] || len(ls) < 2 || len(ls) > maxParts {
+				continue
+			}
+			if !slices.ContainsFunc(ls, other) && m.adds(ls, []int{p}) {
+				m.take(Match{Rule: Sum, Lines: ls, Postings: []int{p}, Reason: fmt.Sprintf("the %d lines that name it add up to it", len(ls))})
+			}
 		}
 	}
 }

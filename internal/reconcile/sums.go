@@ -289,8 +289,8 @@ func (m *matcher) bills(postings grouping) (out []solution) {
 	for _, list := range postings.of {
 		open = append(open, list...)
 	}
-	slices.Sort(open)
 	number := func(p int) int64 { return m.posted[m.postAt[p]].Bill }
+	slices.SortFunc(open, func(a, b int) int { return cmp.Or(cmp.Compare(number(a), number(b)), cmp.Compare(a, b)) })
 	for from, to := 0, 0; from < len(open); from = to {
 		for to = from + 1; to < len(open) && number(open[to]) == number(open[from]); to++ {
 		}

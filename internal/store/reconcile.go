@@ -74,7 +74,7 @@ type LedgerMatch struct {
 // A BookLine is a posting as matching sees it.
 type BookLine struct {
 	PostingKey
-	LineID   string // empty where it is of no use
+	LineID   string
 	Date     string
 	Amount   bill.Amount
 	Merchant string // as received
@@ -260,12 +260,12 @@ func (t *Tx) BookLines(accounts []string, from, to string, currencies []string, 
 		return err
 	}
 	return t.each("reading postings", `
-		SELECT p.bill_id, p.line, p.posting_date, p.amount, p.currency, b.merchant_name
+		SELECT p.bill_id, p.line, p.posting_date, p.amount, p.currency, b.merchant_name, p.line_id
 		FROM postings p INDEXED BY postings_date CROSS JOIN bills b ON b.bill_id = p.bill_id
 		WHERE p.posting_date BETWEEN ?1 AND ?2 AND (?3 IS NULL OR p.currency IN (SELECT value FROM json_each(?3)))
 		  AND (?4 IS NULL OR b.account IN (SELECT value FROM json_each(?4)))`, []any{from, to, in, list}, func(row []driver.Value) error {
 		c := columns{row: row}
-		b := BookLine{PostingKey: PostingKey{c.int(0), c.int(1)}, Date: c.text(2), Amount: bill.Amount{Value: c.int(3), Currency: c.text(4)}, Merchant: c.text(5)}
+		b := BookLine{PostingKey: PostingKey{c.int(0), c.int(1)}, Date: c.text(2), Amount: bill.Amount{Value: c.int(3), Currency: c.text(4)}, Merchant: c.text(5), LineID: c.text(6)}
 		if c.err != nil {
 			return c.err
 		}

@@ -33,10 +33,10 @@ func (t *Tx) BookAmounts(accounts []string, from, to string, fn func(PostingKey,
 	})
 }
 
-// PostingsOf is Postings for those that are named, in the order of their accounts and
-// else as they are named.
+// PostingsOf is Postings for those that are named, in the order of accounts, days and
+// line_id: the same in every database.
 func (t *Tx) PostingsOf(keys []PostingKey, fn func(*Posting) error) error {
-	keys, err := t.byAccount(keys)
+	keys, err := t.inOrder(keys)
 	if err != nil {
 		return err
 	}
@@ -63,27 +63,19 @@ func eachKeys(keys []PostingKey, fn func(list string) error) error {
 	return nil
 }
 
-// byAccount puts postings in the order of their accounts.
-func (t *Tx) byAccount(keys []PostingKey) ([]PostingKey, error) {
-	var several bool
-	err := t.each("counting accounts", "SELECT count(*) > 1 FROM accounts", nil, func(row []driver.Value) error {
-		c := columns{row: row}
-		several = c.int(0) != 0
-		return c.err
-	})
-	if err != nil || !several {
-		return keys, err
-	}
-	account := make(map[PostingKey]string, len(keys))
-	err = eachKeys(keys, func(list string) error {
-		return t.each("reading accounts", "SELECT p.bill_id, p.line, b.account "+fromKeys, []any{list}, func(row []driver.Value) error {
+// inOrder puts postings in the order of their accounts, days and line_ids.
+func (t *Tx) inOrder(keys []PostingKey) ([]PostingKey, error) {
+	type place struct{ account, date, id string }
+	places := make(map[PostingKey]place, len(keys))
+	err := eachKeys(keys, func(list string) error {
+		return t.each("putting postings in order", "SELECT p.bill_id, p.line, b.account, p.posting_date, p.line_id "+fromKeys, []any{list}, func(row []driver.Value) error {
 			c := columns{row: row}
-			account[PostingKey{c.int(0), c.int(1)}] = c.text(2)
+			places[PostingKey{c.int(0), c.int(1)}] = place{c.text(2), c.text(3), c.text(4)}
 			return c.err
 		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	return slices.SortedStableFunc(slices.Values(keys), func(a, b PostingKey) int { return cmp.Compare(account[a], account[b]) }), nil
+	return slices.SortedFunc(slices.Values(keys), func(k, l PostingKey) int {
+		a, b := places[k], places[l]
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.date, b.date), cmp.Compare(a.id, b.id))
+	}), err
 }
