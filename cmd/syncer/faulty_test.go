@@ -35,7 +35,7 @@ func buildFaulty(t *testing.T) faulty {
 		{strings.TrimSpace(string(cc)), "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-o", f.library, "testdata/filefaults.c", "-ldl"},
 		// Without the race detector, even if this test runs under it: it would
 		// take several times as long and see nothing of what this is about.
-		{"go", "build", "-o", f.program, "."},
+		{"go", "build", "-buildvcs=false", "-o", f.program, "."},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)

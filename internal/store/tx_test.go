@@ -100,7 +100,7 @@ func TestViewBesideUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	update(t, s, func(tx *store.Tx) error {
 		if _, err := tx.InsertBill("main", plain("A", day(2)), 0, t0, t0, 1); err != nil {
@@ -115,7 +115,7 @@ func TestViewBesideUpdate(t *testing.T) {
 				}
 				return err
 			})
-			if took := time.Since(began); err != nil || took > 4*time.Second {
+			if took := time.Since(began); err != nil || took > 30*time.Second {
 				t.Errorf("View through %s beside Update = %v after %s", name, err, took)
 			}
 		}

@@ -38,7 +38,7 @@ func (s *heldSource) names() (all string) {
 // expect waits until these requests were begun, and makes sure that no other is.
 func (s *heldSource) expect(t *testing.T, want string) {
 	t.Helper()
-	for range 400 {
+	for range 12_000 { // a minute
 		if len(s.names()) >= len(want) {
 			break
 		}

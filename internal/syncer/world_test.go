@@ -74,7 +74,7 @@ func newWorld(t testing.TB, days int, change ...func(*simulator.Options)) *world
 	t.Cleanup(func() { _ = w.server.Close() })
 	w.client, err = worldfirst.New(worldfirst.Config{
 		BaseURL: base, ClientID: "TEST", PrivateKey: keys(), ServerKeys: []*rsa.PublicKey{&keys().PublicKey},
-		Timeout: 5 * time.Second, RequestsPerSecond: 1e6, Concurrency: 4, Tries: 2, RetryWait: time.Millisecond, Now: w.now,
+		Timeout: time.Minute, RequestsPerSecond: 1e6, Concurrency: 4, Tries: 2, RetryWait: time.Millisecond, Now: w.now,
 	})
 	if err != nil {
 		t.Fatal(err)

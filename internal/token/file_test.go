@@ -284,6 +284,9 @@ func TestLeftovers(t *testing.T) {
 		if err := os.WriteFile(path+newSuffix, []byte(tt.left), tt.mode); err != nil {
 			t.Fatal(err)
 		}
+		if err := os.Chmod(path+newSuffix, tt.mode); err != nil { // whatever the umask
+			t.Fatal(err)
+		}
 		at := time.Now().Add(-tt.age)
 		if err := os.Chtimes(path+newSuffix, at, at); err != nil {
 			t.Fatal(err)

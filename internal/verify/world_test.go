@@ -116,7 +116,7 @@ func (w *world) serve(o simulator.Options) (*simulator.Server, *worldfirst.Clien
 	}
 	client, err := worldfirst.New(worldfirst.Config{
 		BaseURL: base, ClientID: "TEST", PrivateKey: keys(), ServerKeys: []*rsa.PublicKey{&keys().PublicKey},
-		Timeout: 5 * time.Second, RequestsPerSecond: 1e6, Concurrency: 4, Tries: 2, RetryWait: time.Millisecond, Now: w.now,
+		Timeout: time.Minute, RequestsPerSecond: 1e6, Concurrency: 4, Tries: 2, RetryWait: time.Millisecond, Now: w.now,
 	})
 	if err != nil {
 		w.Fatalf("%v", err)
