@@ -91,15 +91,7 @@ func TestChangedConfiguration(t *testing.T) {
 				w := newChanging(t)
 				w.write(usual)
 				if middle {
-					// Where the kill falls is not certain: it may be between two passes.
-					begun := 0
-					for try := int64(0); begun == 0 && try < 4; try++ {
-						w.killed(7 + try)
-						begun = number(t, w.dir, "SELECT count(*) FROM passes WHERE state = 'reading' AND next_page > 1")
-					}
-					if begun == 0 {
-						t.Errorf("no pass was left in its middle: this test tries nothing")
-					}
+					w.killedWithin()
 				} else {
 					w.whole()
 				}
@@ -188,6 +180,30 @@ func (w *changing) killed(requests int64) {
 	if fi, err := os.Stat(filepath.Join(w.dir, "bills.db")); err == nil && fi.Size() > 0 {
 		sound(w.t, w.dir, fmt.Sprintf("killed within %+v", w.setup))
 	}
+}
+
+// killedWithin lets a sync begin a pass, and kills it in the middle of that.
+func (w *changing) killedWithin() {
+	w.t.Helper()
+	open := make(chan struct{})
+	w.srv.OnRequest(func(r simulator.Request) {
+		if r.Query.Page > 2 {
+			<-open
+		}
+	})
+	c := launch(w.t, w.dir, "sync", "-q", "--log-level", "debug")
+	c.says("page stored", 1) // and soon it is committed
+	const begun = "SELECT count(*) FROM passes WHERE state = 'reading' AND next_page > 1"
+	for late := time.Now().Add(patience); number(w.t, w.dir, begun) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(late) {
+			w.t.Fatalf("no pass is in its middle:\n%s%s", c.out, c.err)
+		}
+	}
+	c.signal(syscall.SIGKILL)
+	<-c.ended
+	close(open)
+	w.srv.OnRequest(nil)
+	sound(w.t, w.dir, fmt.Sprintf("killed within %+v", w.setup))
 }
 
 // whole syncs to the end: one run for everything, one for the tail.

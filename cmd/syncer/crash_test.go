@@ -65,7 +65,7 @@ func (s *story) daemon(t *testing.T) {
 	}
 	c.says(well, strings.Count(c.err.String(), well)+2) // one of them may have been written before
 	c.signal(syscall.SIGTERM)
-	if code := c.code(10 * time.Second); code != 0 {
+	if code := c.code(patience); code != 0 {
 		t.Errorf("the daemon ended with %d, want 0:\n%s", code, c.err)
 	}
 	if err := st.compare(filepath.Join(dir, "bills.db")); err != nil {

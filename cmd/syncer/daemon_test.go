@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // A second daemon for the same database ends at its start and says why, also
@@ -30,13 +29,13 @@ func TestSecondDaemon(t *testing.T) {
 	next := launch(t, dir, "run")
 	next.says("run ended", 1)
 	next.signal(syscall.SIGTERM)
-	if got := next.code(10 * time.Second); got != 0 {
+	if got := next.code(patience); got != 0 {
 		t.Errorf("the next daemon ended with %d, want 0:\n%s", got, next.err)
 	}
 	last := launch(t, dir, "run")
 	last.says("run ended", 1)
 	last.signal(syscall.SIGTERM)
-	if got := last.code(10 * time.Second); got != 0 {
+	if got := last.code(patience); got != 0 {
 		t.Errorf("the last daemon ended with %d, want 0:\n%s", got, last.err)
 	}
 }
@@ -44,15 +43,18 @@ func TestSecondDaemon(t *testing.T) {
 // A run of somebody else is no reason for a daemon to end: it is over some day.
 func TestDaemonBesideASync(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, simulate(t, "--latency", "300ms"), 90, "[schedule]\nsync = \"@every 1s\"\nrefresh = \"\"\n")
+	api, srv := serveBook(t, many(300, 90))
+	dir := folder(t, api, 90, "[schedule]\nsync = \"@every 1s\"\nrefresh = \"\"\n")
+	g := gated(t, srv, 6)
 	other := launch(t, dir, "sync", "--log-level", "debug")
 	other.says("page stored", 1)
 	daemon := launch(t, dir, "run")
 	daemon.says("another syncer is working on ", 1)
 	other.signal(os.Kill)
+	g.opened()
 	daemon.says("run ended", 1)
 	daemon.signal(syscall.SIGTERM)
-	if got := daemon.code(10 * time.Second); got != 0 {
+	if got := daemon.code(patience); got != 0 {
 		t.Errorf("the daemon ended with %d, want 0:\n%s", got, daemon.err)
 	}
 }

@@ -244,18 +244,21 @@ func contains(t *testing.T, what, text string, words ...string) {
 // and the next one goes on.
 func TestSyncStopped(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, simulate(t, "--latency", "100ms"), 60, "")
+	api, srv := serveBook(t, many(300, 60))
+	dir := folder(t, api, 60, "")
 	for _, tt := range []struct {
 		signal os.Signal
 		name   string
 		want   int
 	}{{syscall.SIGTERM, "SIGTERM", 143}, {os.Interrupt, "SIGINT", 130}} {
+		g := gated(t, srv, 6)
 		c := launch(t, dir, "sync", "--log-level", "debug", "--json")
 		c.says("page stored", 1)
 		c.signal(tt.signal)
-		if got := c.code(10 * time.Second); got != tt.want {
+		if got := c.code(patience); got != tt.want {
 			t.Errorf("sync stopped by %s ended with %d, want %d; it says:\n%s%s", tt.name, got, tt.want, c.out, c.err)
 		}
+		g.opened()
 		contains(t, "standard error after "+tt.name, c.err.String(), "stopped by "+tt.name, "running it again continues")
 		answered := false
 		for line := range strings.Lines(c.err.String()) {
@@ -269,6 +272,7 @@ func TestSyncStopped(t *testing.T) {
 		}
 		contains(t, "standard output after "+tt.name, c.out.String(), fmt.Sprintf(`"outcome":"interrupted","code":%d,`, tt.want))
 	}
+	srv.OnRequest(nil)
 	out, _ := ran(t, dir, 0, "sync")
 	contains(t, "the summary of the run after", out, "complete: ")
 	rows := look(t, dir, "SELECT outcome FROM runs ORDER BY run_id")
@@ -280,14 +284,15 @@ func TestSyncStopped(t *testing.T) {
 // A request that hangs does not hold up the end.
 func TestSyncStoppedWhileWaiting(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, simulate(t, "--latency", "20s"), 60, "")
-	c := launch(t, dir, "sync")
-	for _, err := os.Stat(filepath.Join(dir, "bills.db.holder")); err != nil; _, err = os.Stat(filepath.Join(dir, "bills.db.holder")) {
-		time.Sleep(5 * time.Millisecond)
-	}
-	time.Sleep(200 * time.Millisecond) // now or soon it waits for the answer
+	api, srv := serveBook(t, many(60, 60))
+	dir := folder(t, api, 60, "")
+	g := gated(t, srv, 1)
+	cmd := exec.Command("syncer", "sync")
+	cmd.Env = []string{"SYNCER_API_TIMEOUT=10m"} // longer than this test waits for the end
+	c := begin(t, cmd, dir)
+	g.waits(t, c)
 	c.signal(syscall.SIGTERM)
-	if got := c.code(10 * time.Second); got != 143 {
+	if got := c.code(patience); got != 143 {
 		t.Errorf("sync stopped by SIGTERM ended with %d, want 143; it says:\n%s%s", got, c.out, c.err)
 	}
 }
@@ -295,7 +300,9 @@ func TestSyncStoppedWhileWaiting(t *testing.T) {
 // One run at a time: the second says who is at work. Looking goes on.
 func TestSyncBusy(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, simulate(t, "--latency", "300ms"), 90, "")
+	api, srv := serveBook(t, many(300, 90))
+	dir := folder(t, api, 90, "")
+	gated(t, srv, 6) // it stays at work
 	c := launch(t, dir, "sync", "--log-level", "debug")
 	c.says("page stored", 1)
 	out, errout := ran(t, dir, 5, "sync")
@@ -331,7 +338,7 @@ func TestDaemon(t *testing.T) {
 			c.says("daemon started", 1)
 			c.says("run ended", 3)
 			c.signal(tt.signal)
-			if got := c.code(10 * time.Second); got != 0 {
+			if got := c.code(patience); got != 0 {
 				t.Errorf("run stopped by %s ended with %d, want 0; it says:\n%s", tt.name, got, c.err)
 			}
 			contains(t, "the daemon's log", c.err.String(), "daemon stopped", `"trigger":"schedule"`)
@@ -363,7 +370,7 @@ func TestDaemonBetweenRuns(t *testing.T) {
 		}
 	}
 	c.signal(syscall.SIGTERM)
-	if got := c.code(10 * time.Second); got != 0 {
+	if got := c.code(patience); got != 0 {
 		t.Errorf("run stopped while idle ended with %d, want 0; it says:\n%s", got, c.err)
 	}
 }
@@ -371,11 +378,13 @@ func TestDaemonBetweenRuns(t *testing.T) {
 // A daemon told to stop in the middle of a run ends soon and with 0.
 func TestDaemonStoppedWithinARun(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, simulate(t, "--latency", "200ms"), 90, "[schedule]\nsync = \"@every 1h\"\nrefresh = \"\"\n")
+	api, srv := serveBook(t, many(300, 90))
+	dir := folder(t, api, 90, "[schedule]\nsync = \"@every 1h\"\nrefresh = \"\"\n")
+	gated(t, srv, 6)
 	c := launch(t, dir, "run", "--log-level", "debug")
 	c.says("page stored", 1)
 	c.signal(syscall.SIGTERM)
-	if got := c.code(10 * time.Second); got != 0 {
+	if got := c.code(patience); got != 0 {
 		t.Errorf("run stopped within a run ended with %d, want 0; it says:\n%s", got, c.err)
 	}
 	if got := strings.Join(look(t, dir, "SELECT outcome FROM runs"), " "); got != "interrupted" {

@@ -4,7 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -153,29 +158,78 @@ func TestTwoProcessesRefresh(t *testing.T) {
 	ran(t, dir, 0, "sync")
 }
 
+// A door stands between the program of a folder and its API: a request waits at it
+// until it is open. One whose client has gone never comes through.
+type door struct {
+	knocked, open chan struct{}
+	remove        func()
+}
+
+// newDoor puts a closed door before the API of a folder.
+func newDoor(t *testing.T, dir string) *door {
+	t.Helper()
+	config := filepath.Join(dir, "config.toml")
+	text := readFile(t, config)
+	base := regexp.MustCompile(`base_url = "(.+)"`).FindStringSubmatch(text)
+	if base == nil {
+		t.Fatalf("there is no base_url in\n%s", text)
+	}
+	behind, err := url.Parse(base[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &door{knocked: make(chan struct{}), open: make(chan struct{})}
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body) // else nobody notices that the client has gone
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		select {
+		case d.knocked <- struct{}{}:
+		case <-r.Context().Done():
+			return
+		}
+		select {
+		case <-d.open:
+			proxy.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(srv.Close)
+	put(t, config, []byte(strings.Replace(text, base[1], srv.URL, 1)))
+	d.remove = func() { put(t, config, []byte(text)) }
+	return d
+}
+
 // Killed while it waits for the answer, the tokens are those from before; told
 // to stop, it takes the answer that is on its way.
 func TestRefreshKilled(t *testing.T) {
 	t.Parallel()
-	dir, _ := granted(t, "--latency", "700ms")
+	dir, _ := granted(t)
 	ran(t, dir, 0, "token", "apply", "--auth-code-file", "code")
 	before := secrets(t, dir)
 	room := filepath.Join(dir, "tokens", "main.token.new")
-	waits := func(c *child) {
-		for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-			if info, err := os.Stat(room); err == nil && info.Size() > 0 {
-				time.Sleep(100 * time.Millisecond) // now it waits for the answer
-				return
-			}
-			if time.Now().After(end) {
-				t.Fatalf("token refresh made no room for its answer: %s", c.err)
-			}
+	waits := func(d *door, c *child) {
+		t.Helper()
+		select {
+		case <-d.knocked:
+		case <-c.ended:
+			t.Fatalf("token refresh asked for nothing: %s", c.err)
+		case <-time.After(patience):
+			t.Fatalf("token refresh asks for nothing: %s", c.err)
+		}
+		if info, err := os.Stat(room); err != nil || info.Size() == 0 {
+			t.Fatalf("token refresh made no room for its answer: %v: %s", err, c.err)
 		}
 	}
+	d := newDoor(t, dir)
 	c := launch(t, dir, "token", "refresh")
-	waits(c)
+	waits(d, c)
 	c.signal(os.Kill)
 	<-c.ended
+	d.remove()
 	if got := secrets(t, dir); fmt.Sprint(got) != fmt.Sprint(before) {
 		t.Errorf("killed, the tokens changed")
 	}
@@ -184,19 +238,22 @@ func TestRefreshKilled(t *testing.T) {
 		t.Errorf("the room of the killed process is still there")
 	}
 
-	dir, _ = granted(t, "--latency", "700ms")
+	dir, _ = granted(t)
 	ran(t, dir, 0, "token", "apply", "--auth-code-file", "code")
 	before = secrets(t, dir)
 	room = filepath.Join(dir, "tokens", "main.token.new")
+	d = newDoor(t, dir)
 	c = launch(t, dir, "token", "refresh")
-	waits(c)
+	waits(d, c)
 	c.signal(os.Interrupt)
-	if code := c.code(10 * time.Second); code != 0 && code != 130 {
+	close(d.open)
+	if code := c.code(patience); code != 0 && code != 130 {
 		t.Errorf("token refresh stopped by SIGINT ended with %d: %s", code, c.err)
 	}
 	if got := secrets(t, dir); fmt.Sprint(got) == fmt.Sprint(before) {
 		t.Errorf("the answer that was on its way was thrown away")
 	}
+	d.remove()
 	ran(t, dir, 0, "token", "refresh")
 }
 

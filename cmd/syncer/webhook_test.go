@@ -55,7 +55,7 @@ func notifier(t testing.TB, s settings, url string) *simulator.Notifier {
 	}
 	n, err := simulator.NewNotifier(simulator.NotifierOptions{
 		Book: simulator.NewLedger(), URL: url, ClientID: s.ClientID, Key: wf, ClientKeys: []*rsa.PublicKey{&own.PublicKey},
-		Client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
+		Client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,11 @@ func TestNotifiedWithinASecond(t *testing.T) {
 	slowest := time.Duration(0)
 	for i := range 20 {
 		begun := time.Now()
-		if status, err := n.Deliver(t.Context(), notified(i)); status != "S" || err != nil {
+		status, err := n.Deliver(t.Context(), notified(i))
+		for try := 1; status == "U" && try < 10; try++ { // a busy machine
+			status, err = n.Deliver(t.Context(), notified(i))
+		}
+		if status != "S" || err != nil {
 			t.Fatalf("notification %d: %q, %v", i, status, err)
 		}
 		if got := look(t, dir, fmt.Sprintf("SELECT trade_amount FROM bills WHERE order_no = 'HOOK%06d'", i)); len(got) != 1 || got[0] != strconv.Itoa(i+1) {
@@ -94,7 +98,7 @@ func TestNotifiedWithinASecond(t *testing.T) {
 	daemon.says("run ended", 1)
 	contains(t, "the run beside it", daemon.err.String(), `"outcome":"complete"`)
 	daemon.signal(syscall.SIGTERM)
-	if got := daemon.code(10 * time.Second); got != 0 {
+	if got := daemon.code(patience); got != 0 {
 		t.Errorf("the daemon ended with %d:\n%s", got, daemon.err)
 	}
 	ran(t, dir, 0, "sync")
@@ -130,6 +134,14 @@ func TestKilledWhileNotified(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Duration(100+round*83) * time.Millisecond)
+		for end := time.Now().Add(patience); round == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			mu.Lock()
+			n := len(acknowledged)
+			mu.Unlock()
+			if n > 0 {
+				break
+			}
+		}
 		daemon.signal(os.Kill)
 		<-daemon.ended
 		stop()
@@ -208,7 +220,11 @@ func TestWebhookSetup(t *testing.T) {
 // acknowledged.
 func TestSimulatedNotifications(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// Of an address that nobody else uses: a port that is free is so in a while, too.
+	l, err := net.Listen("tcp", "127.71.83.29:0")
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0") // where there is but one
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +239,7 @@ func TestSimulatedNotifications(t *testing.T) {
 	daemon.says("a notification brought a new bill", 10)
 	daemon.says("a notification changed a bill", 3)
 	daemon.signal(syscall.SIGTERM)
-	if got := daemon.code(10 * time.Second); got != 0 {
+	if got := daemon.code(patience); got != 0 {
 		t.Errorf("the daemon ended with %d:\n%s", got, daemon.err)
 	}
 	if got := look(t, dir, "SELECT count(*) FROM inbox"); got[0] != "0" {
