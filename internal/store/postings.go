@@ -74,7 +74,7 @@ type poster struct {
 	kept   map[int64]string // the same by bill
 	lines  int              // written
 	dirty  map[dirt]bool
-	soiled string // the day whose month was noted as dirty last
+	soiled string                       // the day whose month was noted as dirty last
 	inside struct{ from, to time.Time } // whose failures are noted as dirty
 	later  []int64                      // bills that changed and are posted before the commit
 	keyed  int                          // so many of these keep their keys for good
