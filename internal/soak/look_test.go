@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"billsync/internal/store"
+	"billsync/internal/worldfirst"
+
 	"github.com/jmoiron/sqlx"
 	_ "github.com/mattn/go-sqlite3" // the database is looked at with nothing of ours in between
 )
@@ -95,6 +98,7 @@ func (w *world) look() *look {
 	}
 	defer db.Close()
 	w.sound(db)
+	w.verified()
 	for _, q := range []struct {
 		into  any
 		query string
@@ -172,6 +176,28 @@ func (w *world) sound(db *sqlx.DB) {
 		if text := strings.Join(got, "; "); text != c.want {
 			w.fail("%s is %q, want %q", c.query, text, c.want)
 		}
+	}
+}
+
+// verified asks "syncer verify" about the bills and the books: nobody has changed them
+// by hand, so that it finds nothing.
+func (w *world) verified() {
+	ctx := context.Background()
+	st, err := store.OpenReader(ctx, w.database())
+	if err != nil {
+		w.fail("%v", err)
+		return
+	}
+	defer st.Close()
+	checked, err := st.CheckBooks(ctx, worldfirst.DecodeItem, nil)
+	if err != nil {
+		w.fail("%v", err)
+	}
+	if left, err := st.Unposted(ctx); left || err != nil {
+		return // "syncer verify" posts them first
+	}
+	for _, f := range checked.Findings {
+		w.fail("verify: %s: %s", f.Subject, f.Reason)
 	}
 }
 

@@ -21,22 +21,23 @@ type saidColumn struct {
 	// identity: other bills and postings are told apart by it, so that it is not put
 	// back without looking at them.
 	identity bool
+	kept     bool // what was received without it takes it not away (see KeepUnsaid)
 }
 
 // saidColumns are all of a state of a bill but the card's nick name, which is stored
 // without a word of what it was received with. In bills the order number stands before
 // them.
 var saidColumns = []saidColumn{
-	{name: "bill_no", identity: true, of: saidText(func(b *bill.Bill) string { return b.BillNo })},
+	{name: "bill_no", kept: true, identity: true, of: saidText(func(b *bill.Bill) string { return b.BillNo })},
 	{name: "transaction_time", identity: true, of: saidTime(func(b *bill.Bill) time.Time { return b.TransactionTime })},
 	{name: "transaction_date", of: func(b *bill.Bill, zone *time.Location) driver.Value { return bill.DayText(b.TransactionTime.In(zone)) }},
-	{name: "bill_type", of: saidText(func(b *bill.Bill) string { return b.BillType })},
+	{name: "bill_type", kept: true, of: saidText(func(b *bill.Bill) string { return b.BillType })},
 	{name: "bill_status", of: saidText(func(b *bill.Bill) string { return b.Status })},
-	{name: "asset_id", of: saidText(func(b *bill.Bill) string { return b.AssetID })},
-	{name: "masked_card_no", of: saidText(func(b *bill.Bill) string { return b.MaskedCardNo })},
-	{name: "card_last4", of: saidText(func(b *bill.Bill) string { return b.CardLast4 })},
-	{name: "merchant_name", of: saidText(func(b *bill.Bill) string { return b.MerchantName })},
-	{name: "budget_account_id", of: saidText(func(b *bill.Bill) string { return b.BudgetAccountID })},
+	{name: "asset_id", kept: true, of: saidText(func(b *bill.Bill) string { return b.AssetID })},
+	{name: "masked_card_no", kept: true, of: saidText(func(b *bill.Bill) string { return b.MaskedCardNo })},
+	{name: "card_last4", kept: true, of: saidText(func(b *bill.Bill) string { return b.CardLast4 })},
+	{name: "merchant_name", kept: true, of: saidText(func(b *bill.Bill) string { return b.MerchantName })},
+	{name: "budget_account_id", kept: true, of: saidText(func(b *bill.Bill) string { return b.BudgetAccountID })},
 	{name: "trade_amount", of: saidValue(func(b *bill.Bill) *bill.Amount { return b.Trade })},
 	{name: "trade_currency", of: saidCurrency(func(b *bill.Bill) *bill.Amount { return b.Trade })},
 	{name: "out_amount", of: saidValue(func(b *bill.Bill) *bill.Amount { return b.Out })},
@@ -44,11 +45,11 @@ var saidColumns = []saidColumn{
 	{name: "in_amount", of: saidValue(func(b *bill.Bill) *bill.Amount { return b.In })},
 	{name: "in_currency", of: saidCurrency(func(b *bill.Bill) *bill.Amount { return b.In })},
 	{name: "exchange_rate", of: saidText(func(b *bill.Bill) string { return b.ExchangeRate })},
-	{name: "trade_country", of: saidText(func(b *bill.Bill) string { return b.TradeCountry })},
+	{name: "trade_country", kept: true, of: saidText(func(b *bill.Bill) string { return b.TradeCountry })},
 	{name: "fail_code", of: saidText(func(b *bill.Bill) string { return b.FailCode })},
 	{name: "fail_desc", of: saidText(func(b *bill.Bill) string { return b.FailDesc })},
 	{name: "last_update", of: saidTime(func(b *bill.Bill) time.Time { return b.LastUpdate })},
-	{name: "metadata", of: saidText(func(b *bill.Bill) string { return b.Metadata })},
+	{name: "metadata", kept: true, of: saidText(func(b *bill.Bill) string { return b.Metadata })},
 }
 
 func saidText(of func(*bill.Bill) string) func(*bill.Bill, *time.Location) driver.Value {
@@ -144,7 +145,7 @@ func (a *altered) compare(order driver.Value, row []driver.Value, b *bill.Bill, 
 	for i := range saidColumns {
 		c := &saidColumns[i]
 		said := c.of(b, zone)
-		if row[i] == said || c.name == "bill_no" && said == nil { // an answer without the number takes it not away
+		if row[i] == said || c.kept && said == nil {
 			continue
 		}
 		a.columns = append(a.columns, alteredColumn{c.name, row[i], said, c.identity})
