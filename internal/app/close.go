@@ -47,21 +47,11 @@ func (a *App) CloseMonth(ctx context.Context, o CloseOptions) (Closing, error) {
 	case len(c.By) > maxWords || len(c.Note) > maxWords:
 		return c, &InputError{fmt.Sprintf("--by and --note take %d characters at most", maxWords), "say it shorter; what is longer belongs into a file beside the workbook"}
 	}
-	look, err := a.look(ctx)
+	st, err := a.change(ctx, a.sameZone)
 	if err != nil {
 		return c, err
-	}
-	err = a.sameZone(ctx, look)
-	a.logged("closing the database", look.Close)
-	if err != nil {
-		return c, err
-	}
-	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
-	if err != nil {
-		return c, withCode(err)
 	}
 	defer a.logged("closing the database", st.Close)
-	st.ShareWrites(&a.writes)
 	names, err := a.names()
 	if err != nil {
 		return c, err

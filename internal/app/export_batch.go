@@ -47,10 +47,9 @@ func (a *App) exportNew(ctx context.Context, o *ExportOptions) (ExportResult, er
 			return ExportResult{}, err
 		}
 		defer unlock()
-		if st, err = store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone); err != nil {
-			return ExportResult{}, withCode(err)
+		if st, err = a.write(ctx); err != nil {
+			return ExportResult{}, err
 		}
-		st.ShareWrites(&a.writes)
 	}
 	defer a.logged("closing the database", st.Close)
 	batch, err := x.unfinished(ctx, st)
@@ -249,11 +248,10 @@ func (x *exporter) finish(ctx context.Context) (ExportResult, error) {
 		return ExportResult{}, err
 	}
 	defer unlock()
-	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
+	st, err := a.write(ctx)
 	if err != nil {
-		return ExportResult{}, withCode(err)
+		return ExportResult{}, err
 	}
-	st.ShareWrites(&a.writes)
 	defer a.logged("closing the database", st.Close)
 	batch, err := repeated(ctx, st, x.o)
 	if err != nil {

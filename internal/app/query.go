@@ -69,6 +69,35 @@ func (a *App) look(ctx context.Context) (*store.Store, error) {
 	return st, withCode(err)
 }
 
+// write opens the database for writing; if there is none, one is made.
+func (a *App) write(ctx context.Context) (*store.Store, error) {
+	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
+	if err != nil {
+		return nil, withCode(err)
+	}
+	st.ShareWrites(&a.writes)
+	return st, nil
+}
+
+// change opens for writing a database that is there and of this version, if it passes
+// the tests.
+func (a *App) change(ctx context.Context, tests ...func(context.Context, *store.Store) error) (*store.Store, error) {
+	look, err := a.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, test := range tests {
+		if err == nil {
+			err = test(ctx, look)
+		}
+	}
+	a.logged("closing the database", look.Close)
+	if err != nil {
+		return nil, err
+	}
+	return a.write(ctx)
+}
+
 // noDatabase says that there is nothing to look at yet.
 func (a *App) noDatabase() error {
 	return &InputError{"there is no database at " + a.cfg.Database.URL + " yet", "run syncer sync"}

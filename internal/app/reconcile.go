@@ -262,12 +262,11 @@ func (a *App) reconcile(ctx context.Context, o *ReconcileOptions, read *ledger.B
 
 // keepReconciled stores what matching came to.
 func (a *App) keepReconciled(ctx context.Context, r *reconciling) error {
-	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
+	st, err := a.write(ctx)
 	if err != nil {
-		return withCode(err)
+		return err
 	}
 	defer a.logged("closing the database", st.Close)
-	st.ShareWrites(&a.writes)
 	err = st.UpdateDurably(ctx, func(t *store.Tx) error { return t.SaveReconciliation(&r.save, r.old, r.now) })
 	if err == nil {
 		a.log.Info().Str("ledger", r.o.Name).Int("lines", len(r.save.Lines)).Int("matches", len(r.save.Matches)).Msg("ledger reconciled")
@@ -382,17 +381,11 @@ func (a *App) Decide(ctx context.Context, d store.Decision, dry bool) (decided [
 	case d.By == "":
 		return nil, &InputError{"nobody is named who decides", "--by NAME"}
 	}
-	look, err := a.look(ctx)
+	st, err := a.change(ctx)
 	if err != nil {
 		return nil, err
 	}
-	a.logged("closing the database", look.Close)
-	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
-	if err != nil {
-		return nil, withCode(err)
-	}
 	defer a.logged("closing the database", st.Close)
-	st.ShareWrites(&a.writes)
 	err = st.UpdateDurably(ctx, func(t *store.Tx) (err error) {
 		if decided, err = t.Decide(d); err == nil && dry {
 			err = errDry

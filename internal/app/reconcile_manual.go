@@ -32,17 +32,11 @@ func (a *App) MatchByHand(ctx context.Context, h HandMatch, dry bool) (made *Han
 	if err := linesOf(&m, h.Lines); err != nil {
 		return nil, err
 	}
-	look, err := a.look(ctx)
+	st, err := a.change(ctx)
 	if err != nil {
 		return nil, err
 	}
-	a.logged("closing the database", look.Close)
-	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
-	if err != nil {
-		return nil, withCode(err)
-	}
 	defer a.logged("closing the database", st.Close)
-	st.ShareWrites(&a.writes)
 	err = st.UpdateDurably(ctx, func(t *store.Tx) (err error) {
 		if m.Ledger, err = ledgerNamed(t, h.Ledger); err != nil {
 			return err
@@ -91,17 +85,11 @@ type Forgotten struct {
 // left: what rules matched is undone, what was confirmed is withdrawn, and what was
 // decided stays readable. With dry nothing is changed.
 func (a *App) ForgetLedger(ctx context.Context, name string, force, dry bool) (f *Forgotten, err error) {
-	look, err := a.look(ctx)
+	st, err := a.change(ctx)
 	if err != nil {
 		return nil, err
 	}
-	a.logged("closing the database", look.Close)
-	st, err := store.Open(ctx, a.cfg.Database.URL, a.cfg.Report.Timezone)
-	if err != nil {
-		return nil, withCode(err)
-	}
 	defer a.logged("closing the database", st.Close)
-	st.ShareWrites(&a.writes)
 	err = st.UpdateDurably(ctx, func(t *store.Tx) error {
 		if f, err = a.forget(t, name, force); err == nil && dry {
 			return errDry
