@@ -2,25 +2,38 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"billsync/internal/config"
+	"billsync/internal/report"
 	"billsync/internal/verify"
 )
 
 // counted takes how many of how many spans are counted. The bar never gets
 // full: what differs may yet be read again.
 func (p *progress) counted(done, total int) {
+	p.portion(done, total, "counting", fmt.Sprintf("%d of %d counted", done, total))
+}
+
+// exported takes how many of how many lines are written. The bar never gets full:
+// files are then put in their places.
+func (p *progress) exported(done, total int) {
+	p.portion(done, total, "exporting", report.Separated(strconv.Itoa(done))+" of "+report.Separated(strconv.Itoa(total))+" lines")
+}
+
+// portion shows how much of something is done: what a log calls it, and the text
+// beside the bar.
+func (p *progress) portion(done, total int, doing, text string) {
 	if p.bar != nil {
-		text := fmt.Sprintf("%d of %d counted", done, total)
 		p.text.Store(&text)
 		p.bar.SetCurrent(min(p.scale-1, p.scale*int64(done)/int64(total)))
 		return
 	}
 	if now := p.g.now(); now.Sub(p.last) >= logEvery {
 		p.last = now
-		p.g.log.Info().Int("done", done).Int("total", total).Msg("counting")
+		p.g.log.Info().Int("done", done).Int("total", total).Msg(doing)
 	}
 }
 

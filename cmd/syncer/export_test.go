@@ -304,3 +304,32 @@ func TestExportOfNothing(t *testing.T) {
 		})
 	}
 }
+
+// Where there is no terminal, a long export writes a line to the log now and then, if
+// it is to say anything.
+func TestExportProgress(t *testing.T) {
+	t.Parallel()
+	d := exported(t)
+	for _, format := range exportFormats() {
+		for _, flags := range []string{"", "-q", "--log-level warn"} {
+			var out, log bytes.Buffer
+			clock := diaryTime
+			g := &globals{stdin: strings.NewReader(""), stdout: &out, stderr: &log, now: func() time.Time {
+				clock = clock.Add(logEvery) // each look at it is late
+				return clock
+			}}
+			args := append([]string{"export", format, "-c", filepath.Join(d.dir, "config.toml"), "-o", filepath.Join(d.dir, format), "--force"}, strings.Fields(flags)...)
+			if flows(format) {
+				args[5] += ".x"
+			}
+			if code := run(t.Context(), g, args); code != exitDone {
+				t.Fatalf("%v ends with %d: %s", args, code, &log)
+			}
+			said := regexp.MustCompile(`"done":1,"total":([0-9]+),.*"message":"exporting"`).FindStringSubmatch(log.String())
+			wrote := regexp.MustCompile(`(?m)^([0-9]+) lines in `).FindStringSubmatch(out.String())
+			if flags == "" && (said == nil || wrote == nil || said[1] != wrote[1]) || flags != "" && log.Len() > 0 {
+				t.Errorf("%v says %q and logs %s", args, &out, &log)
+			}
+		}
+	}
+}

@@ -26,7 +26,14 @@ func (g *globals) export(cmd *cobra.Command, a *app.App, cfg *config.Config, f *
 	}
 	// As with reports: no more memory the longer they are.
 	defer debug.SetGCPercent(debug.SetGCPercent(200))
+	end := func() {}
+	if o.Output != "" || !flows(o.Format) || !isTerminal(g.stdout) { // else the lines would run through the bar
+		bar := g.newProgress(cfg.Log)
+		a.SetLog(g.log)
+		o.Progress, end = bar.exported, bar.end
+	}
 	r, err := a.Export(cmd.Context(), o, g.stdout)
+	end()
 	switch {
 	case err != nil:
 		return err

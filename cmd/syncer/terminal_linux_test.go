@@ -10,7 +10,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
+
+	"billsync/internal/config"
 )
 
 // terminal opens a terminal of so many columns: the side of the person and the
@@ -142,5 +145,54 @@ func TestScreen(t *testing.T) {
 	got := fmt.Sprintf("%q", screen("one\r\nbar 1\r\n^C\x1b[1A\x1b[J\rtold\r\nbar 2\r\n\x1b[1A\x1b[Jend\r\n"))
 	if want := `["one" "told" "end" ""]`; got != want {
 		t.Errorf("screen() = %s, want %s", got, want)
+	}
+}
+
+// On a terminal an export shows how many of its lines are written, unless these go
+// to the same terminal.
+func TestExportOnATerminal(t *testing.T) {
+	t.Parallel()
+	person, program := terminal(t, 120)
+	shown := newTape()
+	go func() { _, _ = io.Copy(shown, person) }() // ends with an error when the terminal is closed
+	g := &globals{stderr: program, now: time.Now, noColor: true}
+	p := g.newProgress(config.Log{Level: "info", Format: "console"})
+	p.exported(1001, 4004)
+	for deadline := time.Now().Add(patience); !strings.Contains(shown.String(), "1,001 of 4,004 lines"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the terminal shows %q", shown)
+		}
+	}
+	if !strings.Contains(shown.String(), "25%") {
+		t.Errorf("the bar shows %q, want a quarter", shown)
+	}
+	p.end()
+
+	d := exported(t)
+	_, errout, code := d.ask("export", "csv")
+	if code != exitDone || errout != "" {
+		t.Fatalf("export ends with %d and says %s", code, errout)
+	}
+	for _, tt := range []struct {
+		args string
+		bar  bool
+	}{{"csv", false}, {"csv -o one.csv", true}, {"ofx -o two", true}, {"ofx -o three -q", false}} {
+		person, program := terminal(t, 120)
+		shown := newTape()
+		done := make(chan struct{})
+		go func() {
+			_, _ = io.Copy(shown, person)
+			close(done)
+		}()
+		g := &globals{stdin: strings.NewReader(""), stdout: program, stderr: program, now: time.Now, noColor: true}
+		args := append([]string{"export", "-c", filepath.Join(d.dir, "config.toml")}, strings.Fields(strings.Replace(tt.args, "-o ", "-o "+d.dir+"/", 1))...)
+		if code := run(t.Context(), g, args); code != exitDone {
+			t.Errorf("%v ends with %d: %s", args, code, shown)
+		}
+		_ = program.Close()
+		<-done
+		if strings.Contains(shown.String(), "\x1b[") != tt.bar {
+			t.Errorf("%v shows %q, want a bar: %t", args, shown, tt.bar)
+		}
 	}
 }

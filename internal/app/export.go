@@ -35,6 +35,8 @@ type ExportOptions struct {
 	// better than the sum of all lines.
 	Balances map[string]int64
 	CSV      report.CSVOptions // of bills
+
+	Progress func(done, total int) // told now and then how many lines are written
 }
 
 // An ExportResult is what was exported.
@@ -104,6 +106,16 @@ type exporter struct {
 	single     bool               // the output is the name of one file
 	wanted     []store.ExportFile // what it has to be
 	result     ExportResult
+	done       int // lines that were written
+	total      int // lines that are to be written
+}
+
+// tick counts a line that was written.
+func (x *exporter) tick() {
+	const every = 1000
+	if x.done++; x.o.Progress != nil && x.done%every == 1 {
+		x.o.Progress(x.done, x.total)
+	}
 }
 
 // known makes sure that there is what is asked for.
@@ -154,10 +166,12 @@ func (x *exporter) plan(t *store.Tx) error {
 			return err
 		}
 	}
+	x.total = 0
 	for i := range x.statements {
 		if err := x.complete(&x.statements[i]); err != nil {
 			return err
 		}
+		x.total += x.statements[i].Lines
 	}
 	return x.balancesFit()
 }
@@ -432,6 +446,7 @@ func (x *exporter) stream(t *store.Tx, w io.Writer) error {
 	}
 	var line export.Line
 	err = t.ExportLines(&x.choice, func(l *store.ExportLine) error {
+		x.tick()
 		x.result.Lines++
 		fillLine(&line, l)
 		return out.Line(&line)

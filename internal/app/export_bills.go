@@ -34,10 +34,12 @@ func (a *App) exportBills(ctx context.Context, x *exporter, w io.Writer) (Export
 		if err := x.known(t); err != nil {
 			return err
 		}
-		if path != "" || o.Dry { // no file for nothing, and none is replaced with it
-			if some, err := t.BillsAny(&x.choice.ExportFilter); err != nil || !some {
-				return err
-			}
+		var err error
+		if x.total, err = t.CountBills(&x.choice.ExportFilter); err != nil {
+			return err
+		}
+		if x.total == 0 && (path != "" || o.Dry) { // no file for nothing, and none is replaced with it
+			return nil
 		}
 		r := x.bills(t)
 		write := func(w io.Writer, temp string) error {
@@ -101,6 +103,7 @@ func (x *exporter) bills(t *store.Tx) *report.Report {
 				x.result.Lines = 0
 				cells := make(report.Row, len(columns))
 				return t.FullBills(&x.choice.ExportFilter, func(f *store.FullBill) error {
+					x.tick()
 					x.result.Lines++
 					fillBill(cells, f)
 					return row(cells)

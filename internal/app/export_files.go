@@ -43,6 +43,7 @@ func (x *exporter) writeParts(t *store.Tx, parts []part, dir string, files *repo
 		}
 	}
 	err := t.ExportLines(&x.choice, func(l *store.ExportLine) error {
+		x.tick()
 		w := all[0]
 		if !x.layout.Whole {
 			if w = of[[2]string{l.Account, l.Amount.Currency}]; w == nil {

@@ -272,15 +272,16 @@ func (f *ExportFilter) billArgs() ([]any, error) {
 	return []any{accounts, early, late, from, to, orNull(f.Card)}, err
 }
 
-// BillsAny reports whether any bill fits a filter.
-func (t *Tx) BillsAny(f *ExportFilter) (some bool, err error) {
+// CountBills counts the bills that fit a filter.
+func (t *Tx) CountBills(f *ExportFilter) (n int, err error) {
 	args, err := f.billArgs()
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	return some, t.each("looking for bills", "SELECT 1 "+filteredBills+" LIMIT 1", args, func([]driver.Value) error {
-		some = true
-		return nil
+	return n, t.each("counting bills", "SELECT count(*) "+filteredBills, args, func(row []driver.Value) error {
+		c := columns{row: row}
+		n = int(c.int(0))
+		return c.err
 	})
 }
 
