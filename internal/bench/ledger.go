@@ -137,7 +137,7 @@ func (s *site) plainJoin(ctx context.Context) (u usage, matched int, err error) 
 			SELECT rowid, 1, lower(hex(randomblob(12))), rowid, day, amount, currency, reference, payee FROM filled`,
 		`INSERT INTO matches (match_id, ledger_id, state, rule, reason, made_at)
 			SELECT rowid, 1, 'matched', 'reference', 'it names the order or the bill, and the amounts are equal', '2026-01-01T00:00:00.000Z' FROM pairs`,
-		"INSERT INTO match_items SELECT rowid, 1, line, bill_id, posting FROM pairs",
+		"INSERT INTO match_items (match_id, item, ledger_line_id, bill_id, line) SELECT rowid, 1, line, bill_id, posting FROM pairs",
 	} {
 		if _, err := db.ExecContext(ctx, query); err != nil {
 			return u, 0, err

@@ -15,7 +15,7 @@ import (
 	_ "github.com/mattn/go-sqlite3"
 )
 
-// shape describes the tables, indexes and views of a database, whatever the
+// shape describes the tables, indexes, views and triggers of a database, whatever the
 // order of columns.
 func shape(t *testing.T, path string) []string {
 	t.Helper()
@@ -29,7 +29,7 @@ func shape(t *testing.T, path string) []string {
 		dst *[]string
 		sql string
 	}{
-		{&views, "SELECT name || ': ' || sql FROM sqlite_master WHERE type = 'view'"},
+		{&views, "SELECT name || ': ' || sql FROM sqlite_master WHERE type IN ('view', 'trigger')"},
 		{&columns, `SELECT m.name || '.' || c.name || ' ' || c.type || ' ' || c."notnull" || ' ' || coalesce(c.dflt_value, '') || ' ' || c.pk
 			FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'`},
 		{&indexes, `SELECT m.name || ' ' || i.name || ' ' || i."unique" || ' ' || i.partial || ' ' || group_concat(coalesce(c.name, '(expression)'), ',')

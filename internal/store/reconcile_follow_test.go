@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -62,4 +63,40 @@ func TestMatchesFollowPostings(t *testing.T) {
 	equal(t, "matches once the bill is back", got[:1], want)
 	equal(t, "matches that count", texts(t, s, "SELECT count(*) FROM matches WHERE state = 'matched'"), []string{"1"})
 	equal(t, "orphans", texts(t, s, "SELECT count(*) FROM match_items i WHERE NOT EXISTS (SELECT 1 FROM bills b WHERE b.bill_id = i.bill_id)"), []string{"0"})
+}
+
+// A line and a posting are in one match at most that counts, whoever writes: the
+// database itself says so. What is rejected makes room.
+func TestOneLiveMatch(t *testing.T) {
+	t.Parallel()
+	s := withAccount(t)
+	db := raw(t, s.Path())
+	execute(t, db, `
+		INSERT INTO ledgers (ledger_id, name, file, content_hash, mapping, period_from, period_to, skipped, imported_at, matched_at)
+		VALUES (1, 'may', 'may', '', '{}', '2026-01-01', '2026-01-31', 0, '', ''), (2, 'june', 'june', '', '{}', '2026-01-01', '2026-01-31', 0, '', '')`,
+		"INSERT INTO ledger_lines (ledger_line_id, ledger_id, line_key, line, ledger_date, amount, currency) VALUES (1, 1, 'a', 2, '2026-01-03', -1, 'USD'), (2, 1, 'b', 3, '2026-01-03', -1, 'USD')",
+		"INSERT INTO matches (match_id, ledger_id, state, rule, reason, made_at) VALUES (1, 1, 'matched', 'amount', '', ''), (2, 1, 'suggested', 'amount', '', ''), (3, 2, 'confirmed', 'amount', '', '')",
+		"INSERT INTO match_items (match_id, item, ledger_line_id, bill_id, line) VALUES (1, 1, 1, 7, 1), (1, 2, NULL, 7, 2)")
+	const (
+		sameLine = "INSERT INTO match_items (match_id, item, ledger_line_id, bill_id, line) VALUES (2, 1, 1, 8, 1)"
+		samePart = "INSERT INTO match_items (match_id, item, ledger_line_id, bill_id, line) VALUES (3, 1, 2, 7, 2)"
+		free     = "INSERT INTO match_items (match_id, item, ledger_line_id, bill_id, line) VALUES (2, 2, NULL, 7, 3), (2, 3, NULL, 8, 2)"
+	)
+	refused := func(what string, statements ...string) {
+		t.Helper()
+		for _, q := range statements {
+			if _, err := db.Exec(q); err == nil || !strings.Contains(err.Error(), "UNIQUE constraint failed: match_items.") {
+				t.Errorf("%s: %s = %v", what, q, err)
+			}
+		}
+	}
+	refused("while it is matched", sameLine, samePart)
+	execute(t, db, free, "UPDATE matches SET state = 'confirmed' WHERE match_id = 1")
+	refused("while it is confirmed", sameLine, samePart)
+	execute(t, db, "UPDATE matches SET state = 'rejected' WHERE match_id = 1", sameLine)
+	refused("once another has the line", "UPDATE matches SET state = 'confirmed' WHERE match_id = 1")
+	execute(t, db, "UPDATE matches SET state = 'withdrawn' WHERE match_id = 2", samePart)
+	refused("once another has a posting", "UPDATE matches SET state = 'matched' WHERE match_id = 1")
+	execute(t, db, "UPDATE matches SET state = 'rejected' WHERE match_id = 3", "UPDATE matches SET state = 'confirmed' WHERE match_id = 1")
+	equal(t, "what counts", texts(t, s, "SELECT match_id, item FROM match_items WHERE live = 1 ORDER BY 1, 2"), []string{"1 1", "1 2"})
 }

@@ -201,11 +201,16 @@ CREATE TABLE match_items (
     ledger_line_id INTEGER REFERENCES ledger_lines (ledger_line_id),
     bill_id        INTEGER,
     line           INTEGER,
+    live           INTEGER DEFAULT 1 CHECK (live = 1),
     PRIMARY KEY (match_id, item)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX match_items_line ON match_items (ledger_line_id) WHERE ledger_line_id IS NOT NULL;
-CREATE INDEX match_items_posting ON match_items (bill_id, line) WHERE bill_id IS NOT NULL;
+CREATE UNIQUE INDEX match_items_line ON match_items (ledger_line_id, live) WHERE ledger_line_id IS NOT NULL;
+CREATE UNIQUE INDEX match_items_posting ON match_items (bill_id, line, live) WHERE bill_id IS NOT NULL;
+
+CREATE TRIGGER match_decided AFTER UPDATE OF state ON matches BEGIN
+    UPDATE match_items SET live = iif(NEW.state IN ('rejected', 'withdrawn'), NULL, 1) WHERE match_id = NEW.match_id;
+END;
 
 CREATE TABLE candidates (
     ledger_line_id INTEGER NOT NULL REFERENCES ledger_lines (ledger_line_id),
