@@ -104,9 +104,9 @@ func (b *book) adjustments() report.Part {
 		{Name: "merchant", Title: "merchant", None: nobody},
 	}
 	columns = append(append(columns, cardColumns()...), report.Column{Name: "reason", Title: "reason"},
-		report.Column{Name: "closed_at", Title: "closed", Kind: report.Time})
+		report.Column{Name: "closed_at", Title: "closed", Kind: report.Time}, report.Column{Name: "known", Title: "known", None: "?"})
 	return report.Part{
-		Name: "adjustments", Title: "Postings", Columns: columns, Empty: noAdjustments,
+		Name: "adjustments", Title: "Postings", Columns: columns, Empty: noAdjustments, Notes: []string{knownNote},
 		Rows: func(row func(report.Row) error) error {
 			return b.Tx.Adjustments(b.accounts, b.span(), func(a *store.Adjusted) error {
 				why := "follow-up"
@@ -114,8 +114,21 @@ func (b *book) adjustments() report.Part {
 					why = "late"
 				}
 				return row(report.Row{a.Month, why, a.PostingDate, a.EffectDate, a.Account, a.OrderNo, some(a.BillNo), a.LineID, string(a.Kind),
-					a.Amount.Value, a.Amount.Currency, some(a.Merchant), some(a.CardLast4), some(a.AssetID), a.Reason, report.At(a.ClosedAt)})
+					a.Amount.Value, a.Amount.Currency, some(a.Merchant), some(a.CardLast4), some(a.AssetID), a.Reason, report.At(a.ClosedAt), known(a)})
 			})
 		},
 	}
+}
+
+const knownNote = "known: whether it was in the books already when the month was closed (then), or came after that (since)"
+
+// known is whether a posting was in the books when its month was closed.
+func known(a *store.Adjusted) any {
+	switch {
+	case a.Unsure:
+		return nil
+	case a.Known:
+		return "then"
+	}
+	return "since"
 }

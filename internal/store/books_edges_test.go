@@ -227,6 +227,29 @@ func TestAdjustmentsBelong(t *testing.T) {
 	equal(t, "adjustments", got, []string{"2026-01 2026-02-01 -100 true", "2026-01 2026-03-10 100 false"})
 }
 
+// What was there when a month was closed is told by states of bills, and not at all if
+// what is stored of them is not what was posted.
+func TestAdjustmentsKnown(t *testing.T) {
+	t.Parallel()
+	s := withAccount(t)
+	l := grown(t, s, "A", "SUCCESS", usd(100))
+	l.becomes(t, s, dayOf(2, 3), func(b *bill.Bill) { b.Status, b.In = "PARTIAL_REFUND", usd(40) })
+	closeAt(t, s, "2026-01", dayOf(2, 5))
+	l.becomes(t, s, dayOf(2, 4), func(b *bill.Bill) { b.In = usd(60) }) // by a clock that was set back
+	known := func() (out []string) {
+		view(t, s, func(tx *store.Tx) error {
+			return tx.Adjustments(nil, store.MonthSpan{}, func(a *store.Adjusted) error {
+				out = append(out, fmt.Sprint(a.Amount.Value, " ", a.Known, " ", a.Unsure))
+				return nil
+			})
+		})
+		return out
+	}
+	equal(t, "adjustments", known(), []string{"40 true false", "20 false false"})
+	execute(t, raw(t, s.Path()), "UPDATE bill_states SET in_amount = 30 WHERE in_amount = 40")
+	equal(t, "adjustments of a bill whose states were changed", known(), []string{"40 false true", "20 false true"})
+}
+
 // Views of sums say whether they are up to date.
 func TestViewsOfSumsSaySo(t *testing.T) {
 	t.Parallel()

@@ -378,24 +378,24 @@ type derived struct {
 // change by hand, what is missing is told by the present state alone: the sum is
 // right all the same.
 func (b *posted) derive(key string, zone *time.Location) (lines []derived, from int) {
-	all, runs := b.follow(key, zone)
+	all, by := b.follow(key, zone)
 	same := len(all) >= len(b.have)
 	for i := 0; same && i < len(b.have); i++ {
 		same = b.have[i].is(&all[i], i)
 	}
 	if !same {
-		last := &b.states[len(b.states)-1]
-		all, runs = all[:0], runs[:0]
+		last := len(b.states) - 1
+		all, by = all[:0], by[:0]
 		for i := range b.have {
 			all = append(all, b.have[i].Line)
 		}
-		all = append(all, books.Next(key, all, last.State)...)
+		all = append(all, books.Next(key, all, b.states[last].State)...)
 		for range all {
-			runs = append(runs, last.run)
+			by = append(by, last)
 		}
 	}
 	for i := len(b.have); i < len(all); i++ {
-		lines = append(lines, derived{all[i], runs[i]})
+		lines = append(lines, derived{all[i], b.states[by[i]].run})
 	}
 	if n := len(b.have); n > 0 {
 		from = b.have[n-1].number // more than there are if somebody took one away
@@ -403,8 +403,9 @@ func (b *posted) derive(key string, zone *time.Location) (lines []derived, from 
 	return lines, from
 }
 
-// follow returns the lines that all states of the bill brought, and the run of each.
-func (b *posted) follow(key string, zone *time.Location) (all []books.Line, runs []int64) {
+// follow returns the lines that all states of the bill brought, and which state brought
+// each.
+func (b *posted) follow(key string, zone *time.Location) (all []books.Line, by []int) {
 	for i := range b.states {
 		s := &b.states[i]
 		if s.First = i == 0; !s.First {
@@ -418,10 +419,10 @@ func (b *posted) follow(key string, zone *time.Location) (all []books.Line, runs
 		next := books.Next(key, all, s.State)
 		all = append(all, next...)
 		for range next {
-			runs = append(runs, s.run)
+			by = append(by, i)
 		}
 	}
-	return all, runs
+	return all, by
 }
 
 // is reports whether a stored line is one that the states say, at its place.

@@ -52,6 +52,7 @@ type ledger struct {
 	states map[int64][]past
 	lines  map[int64][]line
 	closed map[string]string // month: when
+	since  map[string]string // line_id: since when it is posted
 }
 
 func ledgerOf(t tester, s *store.Store) *ledger {
@@ -247,7 +248,8 @@ func (l *ledger) adjustments() []string {
 				month, late = effect, true
 			}
 			if month != "" {
-				out = append(out, fmt.Sprint(month, " ", x.Posted, " ", x.LineID, " ", x.Kind, x.Amount, x.Currency, late, l.closed[month]))
+				known := l.since[x.LineID] <= l.closed[month]
+				out = append(out, fmt.Sprint(month, " ", x.Posted, " ", x.LineID, " ", x.Kind, x.Amount, x.Currency, late, l.closed[month], known))
 			}
 		}
 	}
@@ -256,9 +258,10 @@ func (l *ledger) adjustments() []string {
 }
 
 // checkReports compares what reports read with what is counted by hand.
-func checkReports(t tester, s *store.Store, months []string, since []time.Time) {
+func checkReports(t tester, s *store.Store, months []string, since []time.Time, posted map[string]string) {
 	t.Helper()
 	l := ledgerOf(t, s)
+	l.since = posted
 	look := func(what string, want []string, read func(*store.Tx, func(string)) error) {
 		t.Helper()
 		got := []string{}
@@ -314,7 +317,10 @@ func checkReports(t tester, s *store.Store, months []string, since []time.Time) 
 	}
 	look("adjustments", l.adjustments(), func(tx *store.Tx, row func(string)) error {
 		return tx.Adjustments(nil, store.MonthSpan{}, func(a *store.Adjusted) error {
-			row(fmt.Sprint(a.Month, " ", a.PostingDate, " ", a.LineID, " ", a.Kind, a.Amount.Value, a.Amount.Currency, a.Late, bill.TimeText(a.ClosedAt)))
+			row(fmt.Sprint(a.Month, " ", a.PostingDate, " ", a.LineID, " ", a.Kind, a.Amount.Value, a.Amount.Currency, a.Late, bill.TimeText(a.ClosedAt), a.Known))
+			if a.Unsure {
+				t.Fatalf("nobody knows since when %s is posted", a.LineID)
+			}
 			return nil
 		})
 	})
@@ -405,7 +411,7 @@ func TestReportsFollow(t *testing.T) {
 		defer s.Close()
 		now := time.Date(2026, 1, 10, 8, 0, 0, 0, time.UTC)
 		var lives []*life
-		since := []time.Time{now}
+		since, posted := []time.Time{now}, map[string]string{}
 		for range rapid.IntRange(4, 25).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(1, 240).Draw(t, "hours")) * time.Hour)
 			since = append(since, now)
@@ -430,9 +436,14 @@ func TestReportsFollow(t *testing.T) {
 					t.Fatalf("closing %s: %v", c.Month, err)
 				}
 			}
+			for _, line := range texts(t, s, "SELECT line_id FROM postings") {
+				if posted[line] == "" {
+					posted[line] = bill.TimeText(now)
+				}
+			}
 		}
 		post(t, s)
-		checkReports(t, s, []string{"2025-12", "2026-01", "2026-02", "2026-03", "2026-04"}, since)
+		checkReports(t, s, []string{"2025-12", "2026-01", "2026-02", "2026-03", "2026-04"}, since, posted)
 	})
 }
 
