@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"math/big"
 	"strings"
 	"time"
@@ -33,12 +34,14 @@ func (x *exchange) deviationsPart() report.Part {
 			{Name: "exchange_rate", Title: "API's rate"},
 			{Name: "deviation_percent", Title: "off by, %", Kind: report.Decimal},
 			{Name: "median_rate", Title: "day's median", Kind: report.Decimal},
+			{Name: "median_bills", Title: "of bills", Kind: report.Count},
 			{Name: "median_deviation_percent", Title: "off by, %", Kind: report.Decimal},
 			{Name: "remark", Title: ""},
 		},
 		Notes: []string{
 			"the API's rate may be one of whole units or of smallest ones, which is not documented: the one that is nearer counts",
 			"the median is that of all bills of the same currencies on the same day; a difference of the smallest unit is rounding, and no deviation",
+			fmt.Sprintf("a median of fewer than %d bills does not tell which of them is off: such bills are marked, and not said to differ", enoughRates),
 		},
 		Rows: func(row func(report.Row) error) error {
 			from, to, err := x.days()
@@ -54,6 +57,10 @@ func (x *exchange) deviationsPart() report.Part {
 		},
 	}
 }
+
+// enoughRates is how many bills of a day there must be for one to differ from their
+// median: of two both are as far from it, and of three one that is right may be as well.
+const enoughRates = 4
 
 // deviating writes the bills of a day that deviate. The day is read twice: first
 // for the medians. Its rates, 16 bytes each, are all that is kept.
@@ -74,7 +81,7 @@ func (x *exchange) deviating(day time.Time, row func(report.Row) error) error {
 		exact := books.Median(list)
 		about, _ := exact.Float64()
 		scale, _ := books.Scale(p.trade, p.out).Float64()
-		medians[p] = &median{exact, about, scale}
+		medians[p] = &median{exact, about, scale, len(list)}
 	}
 	limit, _ := x.above.Float64()
 	return x.ExchangeBills(x.accounts, day, next, func(b *store.ExchangeBill) error {
@@ -93,6 +100,7 @@ func (x *exchange) deviating(day time.Time, row func(report.Row) error) error {
 type median struct {
 	exact        *big.Rat
 	about, scale float64 // scale is between smallest and whole units
+	bills        int
 }
 
 // explains reports whether a bill certainly needs no looking at. What it does not
@@ -130,7 +138,11 @@ func (x *exchange) judge(b *store.ExchangeBill, m *median) report.Row {
 	}
 	if ok && m != nil {
 		middle = books.Deviate(b.Trade, b.Out, m.exact)
-		if middle.Beyond(x.above) {
+		switch {
+		case !middle.Beyond(x.above):
+		case m.bills < enoughRates:
+			remarks = append(remarks, fmt.Sprintf("one of %d bills of the day that are apart: too few to tell which is off", m.bills))
+		default:
 			remarks = append(remarks, "differs from the day's median")
 		}
 	}
@@ -138,17 +150,17 @@ func (x *exchange) judge(b *store.ExchangeBill, m *median) report.Row {
 		return nil
 	}
 	p := pairOf(&b.Exchange)
-	var shown, median any
+	var shown, median, bills any
 	if ok {
 		shown = p.rate(rate.Ratio())
 	}
 	if ok && m != nil {
-		median = p.rate(m.exact)
+		median, bills = p.rate(m.exact), int64(m.bills)
 	}
 	return report.Row{
 		b.Date, report.At(b.At), b.Account, b.BillID, b.OrderNo, some(b.BillNo), some(b.Status), some(b.Merchant), some(b.AssetID), some(b.CardLast4),
 		b.Trade.Value, b.Trade.Currency, b.Out.Value, b.Out.Currency,
-		shown, some(b.Rate), offCell(said), median, offCell(middle), strings.Join(remarks, "; "),
+		shown, some(b.Rate), offCell(said), median, bills, offCell(middle), strings.Join(remarks, "; "),
 	}
 }
 
