@@ -75,12 +75,17 @@ func notified(n int) []byte {
 // is at work, and the sync that goes on is not disturbed.
 func TestNotifiedWithinASecond(t *testing.T) {
 	t.Parallel()
-	s := simulate(t, "--bills-per-day", "60")
+	s, srv := serveBook(t, many(3000, 300))
+	put(t, filepath.Join(filepath.Dir(s.PrivateKey), "simulator.pem"), []byte(readFile(t, s.PrivateKey)))
 	dir := hooked(t, s, 300, "")
+	g := gated(t, srv, 150) // it does not end before the last one comes
 	daemon := launch(t, dir, "run", "--log-format", "json")
 	n := notifier(t, s, daemon.hook()+"/notify/bill")
 	slowest := time.Duration(0)
 	for i := range 20 {
+		if i == 15 {
+			g.waits(t, daemon)
+		}
 		begun := time.Now()
 		status, err := n.Deliver(t.Context(), notified(i))
 		for try := 1; status == "U" && try < 10; try++ { // a busy machine
@@ -95,6 +100,7 @@ func TestNotifiedWithinASecond(t *testing.T) {
 		slowest = max(slowest, time.Since(begun))
 	}
 	t.Logf("the slowest of 20 took %s", slowest)
+	g.opened()
 	daemon.says("run ended", 1)
 	contains(t, "the run beside it", daemon.err.String(), `"outcome":"complete"`)
 	daemon.signal(syscall.SIGTERM)

@@ -445,10 +445,15 @@ func TestStopping(t *testing.T) {
 	go func() { ended <- h.Run(ctx, l) }()
 	answered := make(chan string, 1)
 	go func() {
+		defer close(answered)
 		_, result, _ := post{}.send(t, "http://"+l.Addr().String())
 		answered <- result
 	}()
-	<-d.holds
+	select {
+	case <-d.holds:
+	case got := <-answered:
+		t.Fatalf("answered %q before it was stored", got)
+	}
 	stop()
 	time.Sleep(100 * time.Millisecond) // by now or soon it is stopping
 	close(d.hold)
