@@ -31,8 +31,8 @@ BESIDE := 'Daemon|Notified|Notifications|Inbox|Stopped|Beside|Together|Reader|Lo
 
 test: ## all tests, with the race detector where it matters, and 100 random stories
 	RAPID_CHECKS=25 go test -race -timeout 15m $$(go list ./... | grep -vE '/(internal|cmd)/syncer$$')
-	RAPID_CHECKS=25 go test -race -timeout 20m -parallel 4 -run $(BESIDE) ./cmd/syncer ./internal/syncer
-	RAPID_CHECKS=50 go test -timeout 20m -parallel 4 -skip $(BESIDE) ./cmd/syncer ./internal/syncer
+	RAPID_CHECKS=25 go test -race -timeout 30m -parallel 4 -run $(BESIDE) ./cmd/syncer ./internal/syncer
+	RAPID_CHECKS=50 go test -timeout 30m -parallel 4 -skip $(BESIDE) ./cmd/syncer ./internal/syncer
 	go test ./internal/soak -count=1 -run TestModel -seeds 100 -budget 40s -v
 
 soak: ## the model-based test with SEEDS (3000) seeds, new ones each time (a quarter of an hour or more)
