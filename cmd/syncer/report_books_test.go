@@ -237,7 +237,7 @@ func TestReportsBadInput(t *testing.T) {
 		"merchants --top 0":                     "--top 0: it is the number of merchants to show, 1 or more",
 		"merchants --top -3":                    "--top -3: it is the number of merchants to show, 1 or more",
 		"merchants --top many":                  "--top \"many\": it must be a whole number\nhint: such as 20\n",
-		"merchants --top 99999999999999999999":  "--top \"99999999999999999999\": it must be a whole number\nhint: ",
+		"merchants --top 99999999999999999999":  "--top \"99999999999999999999\": it must be a whole number, and not so large\nhint: ",
 		"monthly --csv=x":                       "--csv \"x\": it must be true or false\nhint: ",
 		"monthly --xlsx /nonexistent/x.xlsx":    "/nonexistent/x.xlsx: it cannot be written: no such file or directory\nhint: name a file in a folder",
 		"monthly --month 2026-07":               "2026-07 has not begun yet\nhint: the latest month is 2026-06\n",

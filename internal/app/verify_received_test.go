@@ -65,7 +65,7 @@ func TestVerifyTellsWhatWasChangedByHand(t *testing.T) {
 		"UPDATE bills SET merchant_name = 'Other' WHERE order_no = 'O1'":                                                               `merchant_name is "Other", and "Shop O1" was received`,
 		"UPDATE bills SET transaction_date = '2026-01-01' WHERE order_no = 'O1'":                                                       `transaction_date is "2026-01-01", and `,
 		"UPDATE bill_states SET out_amount = 9":                                                                                        "somebody changed its state until ",
-		"UPDATE bills SET out_amount = 1, merchant_name = 'x', in_amount = 2, exchange_rate = 1, asset_id = 'C' WHERE order_no = 'O1'": "; and 2 more",
+		"UPDATE bills SET out_amount = 1, merchant_name = 'x', in_amount = 2, exchange_rate = 1, fail_desc = 'C' WHERE order_no = 'O1'": "; and 2 more",
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
