@@ -57,14 +57,14 @@ func expectSame(t *testing.T, what string, got, want []string) {
 func TestVerifyTellsWhatWasChangedByHand(t *testing.T) {
 	t.Parallel()
 	for change, want := range map[string]string{
-		"UPDATE bills SET out_amount = 5000 WHERE order_no = 'O1'":                                                                     "out_amount is 5000, and 1000 was received",
-		"UPDATE bills SET out_amount = NULL, out_currency = NULL WHERE order_no = 'O1'":                                                `out_amount is nothing, and 1000 was received; out_currency is nothing, and "USD" was received`,
-		"UPDATE bills SET in_amount = 7, in_currency = 'USD' WHERE order_no = 'O1'":                                                    "in_amount is 7, and nothing was received",
-		"UPDATE bills SET bill_status = 'CANCELLED' WHERE order_no = 'O1'":                                                             `bill_status is "CANCELLED", and "SUCCESS" was received`,
-		"UPDATE bills SET last_update = '2026-01-01T00:00:00.000Z' WHERE order_no = 'O1'":                                              `last_update is "2026-01-01T00:00:00.000Z", and `,
-		"UPDATE bills SET merchant_name = 'Other' WHERE order_no = 'O1'":                                                               `merchant_name is "Other", and "Shop O1" was received`,
-		"UPDATE bills SET transaction_date = '2026-01-01' WHERE order_no = 'O1'":                                                       `transaction_date is "2026-01-01", and `,
-		"UPDATE bill_states SET out_amount = 9":                                                                                        "somebody changed its state until ",
+		"UPDATE bills SET out_amount = 5000 WHERE order_no = 'O1'":                                                                      "out_amount is 5000, and 1000 was received",
+		"UPDATE bills SET out_amount = NULL, out_currency = NULL WHERE order_no = 'O1'":                                                 `out_amount is nothing, and 1000 was received; out_currency is nothing, and "USD" was received`,
+		"UPDATE bills SET in_amount = 7, in_currency = 'USD' WHERE order_no = 'O1'":                                                     "in_amount is 7, and nothing was received",
+		"UPDATE bills SET bill_status = 'CANCELLED' WHERE order_no = 'O1'":                                                              `bill_status is "CANCELLED", and "SUCCESS" was received`,
+		"UPDATE bills SET last_update = '2026-01-01T00:00:00.000Z' WHERE order_no = 'O1'":                                               `last_update is "2026-01-01T00:00:00.000Z", and `,
+		"UPDATE bills SET merchant_name = 'Other' WHERE order_no = 'O1'":                                                                `merchant_name is "Other", and "Shop O1" was received`,
+		"UPDATE bills SET transaction_date = '2026-01-01' WHERE order_no = 'O1'":                                                        `transaction_date is "2026-01-01", and `,
+		"UPDATE bill_states SET out_amount = 9":                                                                                         "somebody changed its state until ",
 		"UPDATE bills SET out_amount = 1, merchant_name = 'x', in_amount = 2, exchange_rate = 1, fail_desc = 'C' WHERE order_no = 'O1'": "; and 2 more",
 	} {
 		t.Run(want, func(t *testing.T) {
