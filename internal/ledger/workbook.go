@@ -125,8 +125,12 @@ func otherThan(parts []*zip.File) string {
 	return what
 }
 
+// space is what XML takes for space.
+const space = " \r\n\t"
+
 // whole reports whether a part of a workbook is there to its end: its first element
-// is closed by what stands last.
+// is closed by what stands last. Parts that say nothing of sheets are others' own, and
+// some programs leave them empty: of these only the checksum has to be right.
 func whole(part *zip.File) bool {
 	r, err := part.Open()
 	if err != nil {
@@ -142,7 +146,10 @@ func whole(part *zip.File) bool {
 	if _, err := io.Copy(&end, r); err != nil { // or its checksum is another
 		return false
 	}
-	if !bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \r\n\t"), []byte("<")) {
+	if top, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(part.Name, "\\", "/")), "/"); top == "customxml" || top == "docprops" {
+		return true
+	}
+	if !bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), space), []byte("<")) {
 		return bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) // UTF-16 is left to the library
 	}
 	d := xml.NewDecoder(bytes.NewReader(head))
@@ -157,11 +164,17 @@ func whole(part *zip.File) bool {
 			if first.Name.Space != "" {
 				name = first.Name.Space + ":" + name
 			}
-			last := bytes.TrimRight(end.keep, " \r\n\t\x00")
-			return bytes.HasSuffix(last, []byte("</"+name+">")) || bytes.HasSuffix(last, []byte("-->")) ||
+			last := bytes.TrimRight(end.keep, space+"\x00")
+			return closes(last, name) || bytes.HasSuffix(last, []byte("-->")) || bytes.HasSuffix(last, []byte("?>")) ||
 				len(head) < room && d.InputOffset() >= int64(len(last)) // an empty one
 		}
 	}
+}
+
+// closes reports whether a text ends with the end of an element.
+func closes(text []byte, name string) bool {
+	text, ok := bytes.CutSuffix(text, []byte(">"))
+	return ok && bytes.HasSuffix(bytes.TrimRight(text, space), []byte("</"+name))
 }
 
 // A tail keeps the end of what is written to it.

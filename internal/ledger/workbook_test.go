@@ -101,6 +101,9 @@ func TestNoWorkbook(t *testing.T) {
 	for _, tt := range []struct{ name, data, want string }{
 		{"whole", whole, ""},
 		{"empty parts", changed("docProps/app.xml", func(string) string { return "<Properties xmlns='x'/>\n" }), ""},
+		{"parts of others", changed("docProps/core.xml", func(string) string { return " " }), ""},
+		{"space in the last tag", changed(sheet, func(s string) string { return strings.Replace(s, "</worksheet>", "</worksheet\n>", 1) }), ""},
+		{"instructions behind it", changed(sheet, func(s string) string { return s + "<?saved by='x'?>\n" }), ""},
 		{"half of the file", half(whole), "the workbook is damaged, or only a part of it: its end is missing"},
 		{"all but the end", whole[:len(whole)-30], "the workbook is damaged, or only a part of it: its end is missing"},
 		{"a bit is another", string(flipped), fmt.Sprintf(damaged, sheet)},
