@@ -24,18 +24,21 @@ const (
 func settled(t *testing.T) *office {
 	t.Helper()
 	o := newOffice(t)
-	usd := func(v int64) *bill.Amount { return &bill.Amount{Currency: "USD", Value: v} }
-	entry := func(order, status string, hours int, out int64) simulator.Entry {
-		at := o.clock.now().Add(-time.Duration(hours) * time.Hour)
-		return simulator.Entry{Bill: bill.Bill{OrderNo: order, TransactionTime: at, LastUpdate: at, Status: status, Out: usd(out), MerchantName: "Shop " + order}}
-	}
-	o.ledger.Add("", entry("O1", "SUCCESS", 50, 1000), entry("O2", "SUCCESS", 40, 2000))
-	o.ledger.Add("", entry("O3", "WAITING_CLEARANCE", 30, 3000))
+	o.ledger.Add("", o.entry("O1", "SUCCESS", 50, 1000), o.entry("O2", "SUCCESS", 40, 2000))
+	o.ledger.Add("", o.entry("O3", "WAITING_CLEARANCE", 30, 3000))
 	o.sync()
 	o.clock.move(time.Hour)
 	o.ledger.Update("", "O3", func(e *simulator.Entry) { e.Status, e.LastUpdate = "SUCCESS", o.clock.now() })
 	o.sync()
 	return o
+}
+
+// entry is a bill of the API that was made so many hours ago.
+func (o *office) entry(order, status string, hours int, out int64) simulator.Entry {
+	at := o.clock.now().Add(-time.Duration(hours) * time.Hour)
+	return simulator.Entry{Bill: bill.Bill{
+		OrderNo: order, TransactionTime: at, LastUpdate: at, Status: status, Out: &bill.Amount{Currency: "USD", Value: out}, MerchantName: "Shop " + order,
+	}}
 }
 
 func (o *office) sync() {
@@ -115,5 +118,27 @@ func TestVerifyDoubts(t *testing.T) {
 			}
 			expectSame(t, "postings", o.query(postingsSaid), postings)
 		})
+	}
+}
+
+// However many bills were changed by hand, what else is wrong is told with them.
+func TestVerifyTellsOfBooksBesideManyBills(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	for i := range 25 {
+		o.ledger.Add("", o.entry(fmt.Sprintf("M%d", i), "SUCCESS", 30+i, 1000))
+	}
+	o.sync()
+	o.behind("UPDATE bills SET exchange_rate = '9'")
+	v, err := o.app("").Verify(t.Context(), app.VerifyOptions{Offline: true})
+	expectError(t, "Verify", err, 3, "25 bills are not what was received")
+	if n := len(v.Books.Findings); n != 20 || strings.Contains(err.Error(), "the books are not") {
+		t.Errorf("%d findings, %v; want 20 bills alone", n, err)
+	}
+	o.behind("UPDATE postings SET effect_date = '2026-02-30' WHERE bill_id = (SELECT min(bill_id) FROM postings)")
+	v, err = o.app("").Verify(t.Context(), app.VerifyOptions{Offline: true})
+	expectError(t, "Verify", err, 3, "25 bills are not what was received", "the books are not what the bills say")
+	if n := len(v.Books.Findings); n != 21 || !strings.Contains(v.Books.Findings[n-1].Reason, "2026-02-30") {
+		t.Errorf("findings = %+v, want 20 bills and the day that is none", v.Books.Findings)
 	}
 }

@@ -24,7 +24,8 @@ type BooksChecked struct {
 	Findings                        []BooksFinding
 }
 
-// maxFindings bounds what is listed: whoever has more has one problem.
+// maxFindings bounds what is listed of bills that are not what was received, and of
+// everything else: whoever has more has one problem.
 const maxFindings = 20
 
 // CheckBooks compares every bill with what was received, if decode is set, its
@@ -33,7 +34,7 @@ const maxFindings = 20
 // are compared.
 func (s *Store) CheckBooks(ctx context.Context, decode Decoder, progress func(done, total int)) (c BooksChecked, err error) {
 	err = s.View(ctx, func(t *Tx) error {
-		k := bookChecker{t: t, decode: decode, BooksChecked: &c, progress: progress, altered: map[int64]bool{}}
+		k := bookChecker{t: t, decode: decode, BooksChecked: &c, progress: progress, altered: map[int64]bool{}, told: map[bool]int{}}
 		if k.zone, err = t.ReportZone(); err != nil {
 			return err
 		}
@@ -58,11 +59,18 @@ type bookChecker struct {
 	zone     *time.Location
 	closed   map[string]closed
 	altered  map[int64]bool // bills that are not what was received: what follows from them is told with that
+	told     map[bool]int   // findings, by whether they are such bills
 }
 
 func (k *bookChecker) found(subject, reason string, args ...any) {
-	if len(k.Findings) < maxFindings {
-		k.Findings = append(k.Findings, BooksFinding{Subject: subject, Reason: fmt.Sprintf(reason, args...)})
+	k.tell(BooksFinding{Subject: subject, Reason: fmt.Sprintf(reason, args...)})
+}
+
+// tell lists a finding. Bills that are not what was received are told first, and leave
+// room for the others: with a closed month that was changed the verdict is another one.
+func (k *bookChecker) tell(f BooksFinding) {
+	if k.told[f.Altered]++; k.told[f.Altered] <= maxFindings {
+		k.Findings = append(k.Findings, f)
 	}
 }
 

@@ -203,9 +203,7 @@ func (k *bookChecker) received(from, to int64) error {
 			k.Altered++
 			k.altered[a.bill] = true
 		}
-		if len(k.Findings) < maxFindings {
-			k.Findings = append(k.Findings, BooksFinding{Subject: fmt.Sprintf("bill %d", a.bill), Reason: a.String(), Altered: true})
-		}
+		k.tell(BooksFinding{Subject: fmt.Sprintf("bill %d", a.bill), Reason: a.String(), Altered: true})
 	})
 }
 
