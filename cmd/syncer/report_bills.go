@@ -172,7 +172,9 @@ func newAdjustmentsCmd(g *globals) *cobra.Command {
 		Long: `Postings that stand in a later month and belong to a closed one. Late are those of
 what happened in the closed month and became known afterwards: they are posted on
 the first day that was open. Follow-ups change a bill that was first posted in the
-closed month, such as a refund. The closed month itself stays as it was.
+closed month, such as a refund. The closed month itself stays as it was. The column
+"known" says whether a posting was in the books already when the month was closed
+(then), or came after that (since).
 
 The months are the closed ones. The parts are totals (by closed month, account and
 currency) and adjustments, the postings.

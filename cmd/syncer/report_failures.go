@@ -58,8 +58,9 @@ The part "deviations" lists bills whose rate is more than --above per cent away 
 the rate that the API gives, or from the median of all bills of the same currencies
 on the same day. The API does not say whether its rate is one of whole units
 (dollars a yen) or of smallest ones (cents a yen): the one that is nearer counts. A
-rate that cannot be read is listed as such. A difference of the smallest unit of
-what was billed is rounding and no deviation.
+rate that cannot be read is listed as such. A median of fewer than four bills does
+not tell which of them is off: they are listed as apart, and not as wrong. A
+difference of the smallest unit of what was billed is rounding and no deviation.
 
 Bills that failed, were cancelled (all or a part) or withdrawn are left out, and those
 without both amounts. A currency that is not known counts in its smallest unit.
