@@ -34,6 +34,9 @@ type Bill struct {
 	// two bills with equal hashes say the same. It does not depend on the order
 	// of keys, on blanks, or on whether a number came as a string, and it is
 	// the same in every process.
+	// It can be made again from Raw, which "syncer verify" does: whoever changes
+	// what goes into it, or what is removed from Raw, needs a migration that makes
+	// it anew for all that is stored.
 	Hash string
 }
 
