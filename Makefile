@@ -29,11 +29,11 @@ run: build ## build, sync as config.toml says (as shipped: from the simulator in
 # those in which work goes on beside work. Random cases are fewer with it.
 BESIDE := 'Daemon|Notified|Notifications|Inbox|Stopped|Beside|Together|Reader|Locked|TwoProcesses|Terminal|Progress'
 
-test: ## all tests, with the race detector where it matters, and 100 random stories
+test: ## all tests, with the race detector where it matters, and 80 random stories
 	RAPID_CHECKS=25 go test -race -timeout 15m $$(go list ./... | grep -vE '/(internal|cmd)/syncer$$')
 	RAPID_CHECKS=25 go test -race -timeout 30m -parallel 4 -run $(BESIDE) ./cmd/syncer ./internal/syncer
-	RAPID_CHECKS=50 go test -timeout 30m -parallel 4 -skip $(BESIDE) ./cmd/syncer ./internal/syncer
-	go test ./internal/soak -count=1 -run TestModel -seeds 100 -budget 40s -v
+	RAPID_CHECKS=25 go test -timeout 30m -parallel 4 -skip $(BESIDE) ./cmd/syncer ./internal/syncer
+	go test ./internal/soak -count=1 -run TestModel -seeds 80 -budget 25s -v
 
 soak: ## the model-based test with SEEDS (3000) seeds, new ones each time (a quarter of an hour or more)
 	go test ./internal/soak -run TestModel -v -timeout 0 -budget 0 -seeds $(SEEDS) -first $$(date +%s)0000
