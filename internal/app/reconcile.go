@@ -142,6 +142,10 @@ func (a *App) Reconcile(ctx context.Context, o ReconcileOptions, write func(*rep
 	}
 	o.Read.Zone, o.Read.Workbook = a.cfg.Report.Timezone, strings.EqualFold(filepath.Ext(o.File), ".xlsx")
 	book, err := ledger.Read(data, o.Read)
+	var wrong *ledger.Error
+	if errors.As(err, &wrong) && !strings.HasPrefix(wrong.Reason, "--") { // else a flag is wrong, and not the file
+		return &InputError{o.File + ": " + wrong.Reason, wrong.Advice}
+	}
 	if err != nil {
 		return err
 	}

@@ -193,7 +193,11 @@ func (w *world) verified() {
 	if err != nil {
 		w.fail("%v", err)
 	}
-	if left, err := st.Unposted(ctx); left || err != nil {
+	left, err := st.Unposted(ctx)
+	if err != nil {
+		w.fail("%v", err)
+	}
+	if left {
 		return // "syncer verify" posts them first
 	}
 	for _, f := range checked.Findings {

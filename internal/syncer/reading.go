@@ -179,7 +179,7 @@ type ask struct {
 	page  int
 	half  int
 	q     bill.Query
-	turn  int // the how manieth request of the run it is, from 1, once it is begun
+	turn  int // set when it is begun: 1 for the first request, 2 for the next
 }
 
 // room counts the requests of a reading that could be made now.
