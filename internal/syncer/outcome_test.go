@@ -309,6 +309,45 @@ func TestOutageInTheMiddle(t *testing.T) {
 	w.equal("main", "")
 }
 
+// What was asked before an outage may be answered after its first victims are known:
+// that does not make them wait on their own account.
+func TestLateAnswerInAnOutage(t *testing.T) {
+	t.Parallel()
+	const late = 6
+	w := newWorld(t, 1800)
+	width := w.cfg.Concurrency
+	w.fill(100, 1799)
+	// All places but that of the late one are taken by victims, which are asked twice
+	// each: whoever asks after that many drops does so because a victim is known.
+	known := make(chan struct{})
+	w.server.SetFault(func(r simulator.Request) simulator.Fault {
+		switch {
+		case r.N < late:
+			return simulator.Fault{}
+		case r.N == late:
+			select {
+			case <-known:
+			case <-time.After(40 * time.Second): // the client waits a minute
+				t.Error("no victim of the outage is known after 40 seconds")
+			}
+			return simulator.Fault{}
+		case r.N == int64(late+2*(width-1)+1):
+			close(known)
+		}
+		return simulator.Fault{Kind: simulator.Drop}
+	})
+	sum, err := w.run(syncer.Options{})
+	if err != nil || sum.Stopped == nil {
+		t.Fatalf("%v, stopped %v", err, sum.Stopped)
+	}
+	if got := w.query("SELECT window_id FROM windows WHERE state IN ('waiting', 'failed')"); len(got) > 0 {
+		t.Errorf("windows %v wait or failed because of an outage of ours", got)
+	}
+	w.server.SetFault(nil)
+	w.sync()
+	w.equal("main", "")
+}
+
 func TestSmallOutage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 50)
